@@ -1,0 +1,1 @@
+"""What is true of a gate: reasons, rules, decisions, presentations, lane states; no I/O."""

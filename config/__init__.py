@@ -1,0 +1,1 @@
+"""The provisioning file: models, reading, problems with remedies."""

@@ -1,0 +1,1 @@
+"""Readers, turnstiles, lights and inputs behind Protocols, opened by URI."""

@@ -1,0 +1,1 @@
+"""The lane process: it decides, records and moves metal."""

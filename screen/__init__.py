@@ -1,0 +1,1 @@
+"""Steward and attendee pages."""

@@ -1,0 +1,1 @@
+"""The network process: lists in, records out, claims between gates."""

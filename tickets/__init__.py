@@ -1,0 +1,1 @@
+"""Ticket formats, signing and statements: bytes in, values out; no I/O."""

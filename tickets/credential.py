@@ -1,0 +1,44 @@
+"""What a presented code says once its bytes are read and, where signed, verified."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """The ticket formats a gate reads."""
+
+    AD1 = "ad1"
+    OPAQUE = "opaque"
+
+
+class Flaw(StrEnum):
+    """Why bytes are no credential. Values are names of `admission.verdict.Reason`."""
+
+    UNREADABLE = "unreadable"
+    FORGED = "forged"
+    WRONG_EVENT = "wrong_event"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A credential whose form, and signature if it has one, hold. Times are judged in `decide`."""
+
+    format: Format
+    ticket_id: bytes
+    """AD1: the 16-byte `cti`. Opaque: the code itself. Secret: never recorded, see `ticket_key`."""
+    product: int | None = None
+    entries: int | None = None
+    valid_from: int | None = None
+    """Unix seconds, as signed; None when the code does not say."""
+    valid_until: int | None = None
+    issuer: bytes = b""
+    """Key id that verified the signature; empty for opaque codes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Bytes that are no credential, and why."""
+
+    flaw: Flaw
+    detail: str = ""
+    format: Format | None = None
