@@ -1,0 +1,84 @@
+"""Time as far as the gate may trust it: a Pi has no clock, so every reading says how sure it is."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+
+class ClockState(StrEnum):
+    """How a reading came about."""
+
+    SYNCHRONISED = "synchronised"
+    """By NTP, or by the pinned server's signed time."""
+    HELD = "held"
+    """Was synchronised since this boot; drifts by 100 ppm + 0.5 s."""
+    UNKNOWN = "unknown"
+    """Never synchronised since this boot: at least the journal's last time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look at the clock."""
+
+    at: float
+    """Unix seconds, UTC."""
+    uncertainty: float
+    """Seconds; the true time lies within at ± uncertainty. `inf` when unknown."""
+    state: ClockState
+
+    @property
+    def datetime(self) -> datetime:
+        """`at`, aware, UTC."""
+        return datetime.fromtimestamp(self.at, UTC)
+
+
+class Clock(Protocol):
+    """The source of time for everything that loops or records."""
+
+    def reading(self) -> Reading:
+        """The time of day, with its uncertainty; for validity and records."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never jump; for pulses, time-outs and retries."""
+        ...
+
+
+class FakeClock:
+    """A clock that a test, a simulation or a training lane moves by hand."""
+
+    def __init__(
+        self,
+        at: float = 1_795_000_000.0,
+        state: ClockState = ClockState.SYNCHRONISED,
+        uncertainty: float = 0.05,
+    ) -> None:
+        self.at = at
+        self.state = state
+        self.uncertainty = uncertainty
+        self._monotonic = 1000.0
+
+    def reading(self) -> Reading:
+        """The time set by hand."""
+        return Reading(self.at, self.uncertainty, self.state)
+
+    def monotonic(self) -> float:
+        """Seconds advanced so far, from 1000."""
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` pass on both clocks."""
+        self.at += seconds
+        self._monotonic += seconds
+
+
+def clock_time(at: float) -> str:
+    """`18:02:07 UTC`, for details a steward reads."""
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
+
+
+def later(at: float, seconds: float) -> float:
+    """`at` + `seconds`, bounded to what a datetime can show."""
+    limit = (datetime.max.replace(tzinfo=UTC) - timedelta(days=1)).timestamp()
+    return min(at + seconds, limit)
