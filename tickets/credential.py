@@ -33,6 +33,8 @@ class Credential:
     valid_until: int | None = None
     issuer: bytes = b""
     """Key id that verified the signature; empty for opaque codes."""
+    holder_key: bytes = b""
+    """Ed25519 key a bound ticket is shown with (`cnf`), 32 bytes; empty for an unbound one."""
 
 
 @dataclass(frozen=True, slots=True)
