@@ -1,0 +1,236 @@
+"""The value types of the provisioning file: each turns text into a value or says what is wrong.
+
+A validator here never raises anything but pydantic's own error types, and its custom errors carry
+`cause` and `remedy` in their context, from which `config.problems` writes the report.
+"""
+
+import base64
+import binascii
+import hmac
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from nacl.bindings import crypto_core_ed25519_is_valid_point
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+
+class Model(BaseModel):
+    """Base of every section: frozen, unknown keys are errors, no conversions between types."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+
+def fault(cause: str, remedy: str) -> PydanticCustomError:
+    """The error of a value that has the right type and is still wrong."""
+    return PydanticCustomError("admit", "{cause}", {"cause": cause, "remedy": remedy})
+
+
+class Secret:
+    """Text that no log, traceback or dump may show: `repr` and `str` are `********`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself; call it only where it is sent."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "********"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A number from `low` to `high`, both allowed; `unit` is what the report calls it."""
+
+    low: float
+    high: float
+    unit: str = ""
+
+    def check(self, value: float) -> float:
+        """Return `value`, or raise when it is outside (NaN is)."""
+        if self.low <= value <= self.high:
+            return value
+        unit = f" {self.unit}" if self.unit else ""
+        span = f"{self.low}..{self.high}{unit}"
+        raise fault(f"{value}{unit} is outside {span}", f"Choose a value in {span}")
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "minimum": self.low, "maximum": self.high}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Text that matches `pattern` as a whole; `rule` says the pattern in words."""
+
+    pattern: str
+    rule: str
+
+    def check(self, value: str) -> str:
+        """Return `value`, or raise when it does not match."""
+        if re.fullmatch(self.pattern, value):
+            return value
+        raise fault(f"{shorten(value)} is not {self.rule}", f"Write {self.rule}")
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
+
+
+def shorten(value: object, width: int = 40) -> str:
+    """`value` as a quoted, printable excerpt of at most `width` characters."""
+    text = repr(value)
+    return text if len(text) <= width else f"{text[: width - 4]}...{text[-1]}"
+
+
+def _secret(value: object) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"[!-~]{8,512}", value):
+        return Secret(value)
+    # The value is not quoted: it may be a good token with a slip in it.
+    raise fault("not a token", "Copy the one-time token: 8 to 512 printable characters, no spaces")
+
+
+def _root_key(value: object) -> bytes:
+    remedy = "Copy the public key that 'admit keys new' printed: 44 characters, ending in '='"
+    if isinstance(value, bytes):
+        key = value
+    elif isinstance(value, str):
+        try:
+            key = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            raise fault(f"{shorten(value)} is not base64", remedy) from None
+    else:
+        raise fault("not text", remedy)
+    if len(key) != 32:
+        raise fault(f"a key of {len(key)} bytes; an Ed25519 public key has 32", remedy)
+    # Points of small order verify signatures that nobody made (RFC 8032, section 8.9).
+    if not crypto_core_ed25519_is_valid_point(key):
+        raise fault("not an Ed25519 public key", remedy)
+    return key
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` (a name or an address literal) stays on this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _server_url(value: str) -> str:
+    remedy = "Write the server's address as https://HOST or https://HOST:PORT/PATH"
+    shown = shorten(value)
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise fault(f"{shown} is not a URL: {error}", remedy) from None
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        raise fault(f"{shown} is not an https URL", remedy)
+    if not re.fullmatch(r"[!-~]+", value):
+        raise fault(f"{shown} has spaces or characters outside ASCII", remedy)
+    if parts.username is not None or parts.query or parts.fragment or "\\" in value:
+        raise fault("the URL carries more than scheme, host, port and path", remedy)
+    if parts.scheme == "http" and not is_loopback(host):
+        raise fault(
+            f"plain http to {shorten(host)} would show every ticket to the network",
+            "Use https://; http:// is for this machine's own addresses only",
+        )
+    return value.rstrip("/")
+
+
+def _listen_host(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        if value != "localhost":
+            raise fault(
+                f"{shorten(value)} is not an address of this machine",
+                'Write "127.0.0.1", or "0.0.0.0" to serve stewards\' tablets too',
+            ) from None
+    return value
+
+
+def _absolute(value: object) -> Path:
+    if isinstance(value, (str, Path)) and Path(value).is_absolute():
+        return Path(value)
+    raise fault(f"{shorten(value)} is not an absolute path", "Start the path with '/'")
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+Slug = Annotated[
+    str,
+    Form(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", "1 to 32 of a-z, 0-9 and '-' between them"),
+]
+EventId = Annotated[str, Form(r"[!-~]{1,12}", "1 to 12 printable ASCII characters, no spaces")]
+ListName = Annotated[str, Form(r"\S(?:[^\x00-\x1f\x7f]{0,62}\S)?", "a name of 1 to 64 characters")]
+RootKey = Annotated[
+    bytes,
+    PlainValidator(_root_key),
+    PlainSerializer(_base64, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"}),
+]
+Token = Annotated[
+    Secret,
+    PlainValidator(_secret),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^[!-~]{8,512}$", "writeOnly": True}),
+]
+ServerUrl = Annotated[str, AfterValidator(_server_url), Field(json_schema_extra={"format": "uri"})]
+ListenHost = Annotated[str, AfterValidator(_listen_host)]
+AbsolutePath = Annotated[
+    Path, PlainValidator(_absolute), WithJsonSchema({"type": "string", "pattern": "^/"})
+]
