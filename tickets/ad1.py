@@ -4,12 +4,12 @@ In a QR code it is text in alphanumeric mode; in an NFC record the same COSE byt
 Sources: RFC 8392 (CWT claims), RFC 8747 section 3 (`cnf`), RFC 8152 section 13.2 (OKP keys).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tickets import base45, cbor, cose
 from tickets.credential import Credential, Flaw, Format, Rejection
 from tickets.errors import GateError
-from tickets.trust import Trust, check_event
+from tickets.trust import MAX_EVENT_BYTES, Trust, check_event
 
 PREFIX = b"AD1:"
 """First bytes of the text form."""
@@ -17,12 +17,12 @@ CTI_BYTES = 16
 """Length of a ticket's id, the claim `cti`."""
 MAX_TIME = 2**32 - 1
 """Latest time a ticket can name, in unix seconds: what a list row can hold."""
-MAX_PRODUCT = MAX_ENTRIES = 2**16 - 1
+MAX_COUNT = 2**16 - 1
+"""Largest product number, and number of entries."""
 
 _AUD, _EXP, _NBF, _CTI, _CNF = 3, 4, 5, 7, 8
 _RIGHT = -65537  # [product, entries]; below -65536 is for private use (RFC 8392, section 9.1)
 _REQUIRED = frozenset((_AUD, _CTI, _RIGHT))
-_KNOWN = _REQUIRED | {_EXP, _NBF, _CNF}
 _DEPTH = 4  # claims, cnf, COSE_Key, its members
 
 
@@ -110,23 +110,21 @@ def _read_claims(envelope: cose.Envelope, event: str) -> Credential | Rejection:
 
 def _credential(claims: object, issuer: bytes) -> Credential | None:
     """Return the credential of well-formed ``claims``, else None."""
-    if not (isinstance(claims, Mapping) and _REQUIRED <= claims.keys() <= _KNOWN):
+    if not (isinstance(claims, Mapping) and _REQUIRED <= claims.keys() <= _CHECKS.keys()):
         return None
-    event, ticket_id, right = claims[_AUD], claims[_CTI], claims[_RIGHT]
-    if type(event) is not str or not (type(ticket_id) is bytes and len(ticket_id) == CTI_BYTES):
+    if not all(_CHECKS[claim](value) for claim, value in claims.items()):
         return None
-    if not (type(right) is list and len(right) == 2):
-        return None
-    product, entries = right
-    if not (_within(product, MAX_PRODUCT) and _within(entries, MAX_ENTRIES)):
-        return None
-    nbf, exp = claims.get(_NBF), claims.get(_EXP)
-    if not (_is_time(claims, _NBF, nbf) and _is_time(claims, _EXP, exp)):
-        return None
-    holder_key = _holder_key(claims[_CNF]) if _CNF in claims else b""
-    if holder_key is None:
-        return None
-    return Credential(Format.AD1, ticket_id, product, entries, nbf, exp, issuer, holder_key)
+    product, entries = claims[_RIGHT]
+    return Credential(
+        Format.AD1,
+        claims[_CTI],
+        product,
+        entries,
+        valid_from=claims.get(_NBF),
+        valid_until=claims.get(_EXP),
+        issuer=issuer,
+        holder_key=claims[_CNF][1][-2] if _CNF in claims else b"",
+    )
 
 
 def _within(value: object, top: int) -> bool:
@@ -134,17 +132,42 @@ def _within(value: object, top: int) -> bool:
     return type(value) is int and 0 <= value <= top
 
 
-def _is_time(claims: Mapping[object, object], claim: int, at: object) -> bool:
-    return _within(at, MAX_TIME) or claim not in claims
+def _is_time(value: object) -> bool:
+    return _within(value, MAX_TIME)
 
 
-def _holder_key(confirmation: object) -> bytes | None:
-    """Return the key of ``{1: COSE_Key}``, an Ed25519 public key, or None."""
-    if not (isinstance(confirmation, Mapping) and confirmation.keys() == {1}):
-        return None
-    key = confirmation[1]
+def _is_event(value: object) -> bool:
+    return type(value) is str and 1 <= len(value.encode()) <= MAX_EVENT_BYTES
+
+
+def _is_ticket_id(value: object) -> bool:
+    return type(value) is bytes and len(value) == CTI_BYTES
+
+
+def _is_right(value: object) -> bool:
+    return type(value) is list and len(value) == 2 and all(_within(n, MAX_COUNT) for n in value)
+
+
+def _is_confirmation(value: object) -> bool:
+    """Say whether ``value`` is {1: COSE_Key} with an Ed25519 public key (OKP, crv 6)."""
+    key = value[1] if isinstance(value, Mapping) and value.keys() == {1} else None
     if not (isinstance(key, Mapping) and key.keys() == {1, -1, -2}):
-        return None
+        return False
     x = key[-2]
-    form_holds = type(key[1]) is int and type(key[-1]) is int and (key[1], key[-1]) == (1, 6)
-    return x if form_holds and type(x) is bytes and len(x) == cose.KEY_BYTES else None
+    curve = (key[1], key[-1])
+    return (
+        all(type(n) is int for n in curve)
+        and curve == (1, 6)
+        and type(x) is bytes
+        and len(x) == cose.KEY_BYTES
+    )
+
+
+_CHECKS: Mapping[object, Callable[[object], bool]] = {
+    _AUD: _is_event,
+    _EXP: _is_time,
+    _NBF: _is_time,
+    _CTI: _is_ticket_id,
+    _CNF: _is_confirmation,
+    _RIGHT: _is_right,
+}
