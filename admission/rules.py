@@ -31,6 +31,8 @@ class Product:
     number: int
     name: str = ""
     group: GroupRule = GroupRule.EACH_SHOWS
+    people: int = 1
+    """How many people one such ticket is for; anti-passback lets that many be inside."""
     staff: bool = False
     """A staff pass: any number of entries, still revocable."""
     attention: str = ""
@@ -171,6 +173,7 @@ def _product(number: int, value: object) -> Product:
         number=number,
         name=str(_typed(raw, "name", (str,), "")),
         group=GroupRule(str(_typed(raw, "group", (str,), "each_shows"))),
+        people=_typed(raw, "people", (int,), 1),  # type: ignore[arg-type]
         staff=bool(_typed(raw, "staff", (bool,), False)),
         attention=str(_typed(raw, "attention", (str,), "")),
     )
@@ -192,6 +195,7 @@ def _product_body(product: Product) -> dict[str, object]:
     return {
         "name": product.name,
         "group": product.group.value,
+        "people": product.people,
         "staff": product.staff,
         "attention": product.attention,
     }

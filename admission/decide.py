@@ -1,0 +1,291 @@
+"""The one decision: may this credential pass? Pure; the order is how a steward would explain it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from admission.clock import ClockState, Reading, clock_time
+from admission.direction import Direction
+from admission.history import Standing, Use, entries_spent, inside, on_list, resumable, without
+from admission.rules import AntiPassback, CheckInList, Fallback, GatePolicy, Product
+from admission.verdict import ADMITTED, Reason, Verdict, refused
+from tickets.credential import Credential, Format, Rejection
+from tickets.rows import Status, Ticket
+
+
+class ClaimState(StrEnum):
+    """What is known of the claim at the authority."""
+
+    NONE = "none"
+    """No claim is due, or none was asked yet."""
+    GRANTED = "granted"
+    TAKEN = "taken"
+    REFUSED = "refused"
+    UNCLAIMED = "unclaimed"
+    """Due, but no authority answered within its budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An authority's answer; `where` and `at` say who was faster, `reason` why it refused."""
+
+    state: ClaimState = ClaimState.NONE
+    where: str = ""
+    at: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a decision may depend on. Times in seconds."""
+
+    credential: Credential | Rejection
+    ticket: Ticket | None
+    """The list row (with the deltas since); None: not on the list."""
+    product: Product
+    uses: tuple[Use, ...]
+    check_in_list: CheckInList
+    direction: Direction
+    reading: Reading
+    policy: GatePolicy
+    claim: Claim = Claim()
+    list_age: float | None = 0.0
+    """Since the list was last known to be current; None: never."""
+    resume_open: bool = False
+    """This lane came back after a crash less than 120 s ago."""
+    inside_now: int = 0
+    """People inside on this list, as far as this gate knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict, and which interrupted admission it takes over, if it does."""
+
+    verdict: Verdict
+    resumes: bytes | None = None
+
+
+def decide(facts: Facts) -> Decision:
+    """Say whether a verified credential may pass, and why not.
+
+    An exit is never refused: what would refuse an entry becomes a warning (design, I11).
+    """
+    interrupted = resumable(facts.uses, facts.check_in_list.name) if facts.resume_open else None
+    if interrupted and facts.direction is Direction.ENTRY:
+        resumed = replace(facts, uses=without(facts.uses, interrupted.presentation))
+        if (verdict := _judge(resumed)).admitted and not _judge(facts).admitted:
+            return Decision(verdict.noting("resumed after a restart"), interrupted.presentation)
+    verdict = _judge(facts)
+    if facts.direction is Direction.EXIT and not verdict.admitted:
+        verdict = replace(ADMITTED, attention=f"exit with warning: {verdict.reason}")
+    return Decision(verdict)
+
+
+def _judge(facts: Facts) -> Verdict:
+    for test in TESTS:
+        if verdict := test(facts):
+            return verdict
+    return _marks(facts)
+
+
+def _rejected(facts: Facts) -> Verdict | None:
+    if isinstance(facts.credential, Rejection):
+        return refused(Reason(facts.credential.flaw.value), facts.credential.detail)
+    return None
+
+
+def _flag(status: Status, reason: Reason) -> Callable[[Facts], Verdict | None]:
+    def test(facts: Facts) -> Verdict | None:
+        return refused(reason) if facts.ticket and facts.ticket.flags & status else None
+
+    return test
+
+
+def _clock(facts: Facts) -> Verdict | None:
+    if facts.policy.on_unknown_clock is Fallback.REFUSE and _unsure(facts):
+        return refused(Reason.CLOCK_UNTRUSTED, f"clock {facts.reading.state}")
+    return None
+
+
+def _list_age(facts: Facts) -> Verdict | None:
+    if facts.policy.on_old_list is Fallback.REFUSE and _list_is_old(facts):
+        return refused(Reason.LIST_TOO_OLD)
+    return None
+
+
+def _unknown(facts: Facts) -> Verdict | None:
+    if facts.ticket is not None:
+        return None
+    signed = isinstance(facts.credential, Credential) and facts.credential.format is Format.AD1
+    return None if signed and not facts.policy.list_required else refused(Reason.UNKNOWN)
+
+
+def _windows(facts: Facts) -> list[tuple[int | None, int | None]]:
+    rules = facts.check_in_list
+    windows = [(rules.valid_from, rules.valid_until)]
+    if facts.ticket:
+        windows.append((facts.ticket.valid_from or None, facts.ticket.valid_until or None))
+    if isinstance(facts.credential, Credential):
+        windows.append((facts.credential.valid_from, facts.credential.valid_until))
+    return windows
+
+
+def _early(facts: Facts) -> Verdict | None:
+    latest = facts.reading.at + facts.reading.uncertainty
+    for start, _ in _windows(facts):
+        if start is not None and latest < start:
+            return refused(Reason.TOO_EARLY, f"valid from {clock_time(start)}")
+    return None
+
+
+def _late(facts: Facts) -> Verdict | None:
+    earliest = facts.reading.at - facts.reading.uncertainty
+    for _, end in _windows(facts):
+        if end is not None and earliest > end:
+            return refused(Reason.TOO_LATE, f"valid until {clock_time(end)}")
+    return None
+
+
+def _unsure(facts: Facts) -> bool:
+    """Whether some limit lies within the clock's uncertainty."""
+    limits = [limit for window in _windows(facts) for limit in window if limit is not None]
+    reading = facts.reading
+    if reading.state is ClockState.SYNCHRONISED:
+        return False
+    return any(abs(reading.at - limit) <= reading.uncertainty for limit in limits)
+
+
+def _wrong_list(facts: Facts) -> Verdict | None:
+    products = facts.check_in_list.products
+    if products and facts.product.number not in products:
+        return refused(Reason.WRONG_LIST, facts.product.name)
+    return None
+
+
+def _wrong_gate(facts: Facts) -> Verdict | None:
+    gates = facts.check_in_list.gates
+    if gates and facts.policy.gate not in gates:
+        return refused(Reason.WRONG_GATE, f"for {', '.join(sorted(gates))}")
+    return None
+
+
+def entries_allowed(facts: Facts) -> int:
+    """Entries this ticket has on this list; 0: any number."""
+    if facts.product.staff:
+        return 0
+    if facts.check_in_list.entries is not None:
+        return facts.check_in_list.entries
+    if facts.ticket:
+        return facts.ticket.entries
+    return (isinstance(facts.credential, Credential) and facts.credential.entries) or 1
+
+
+def _used(facts: Facts) -> Verdict | None:
+    allowed, rules = entries_allowed(facts), facts.check_in_list
+    uses = on_list(facts.uses, rules.name)
+    if facts.direction is Direction.EXIT or not allowed:
+        return None
+    if entries_spent(uses, rules.reentry_after_exit) < allowed:
+        return None
+    last = [u for u in uses if u.direction is Direction.ENTRY][-1]
+    doubt = ", interrupted: ask the guest" if last.standing is Standing.INTERRUPTED else ""
+    return refused(Reason.ALREADY_REDEEMED, f"entered {last.where} {clock_time(last.at)}{doubt}")
+
+
+def _inside(facts: Facts) -> Verdict | None:
+    rules = facts.check_in_list
+    if facts.product.staff or facts.direction is Direction.EXIT:
+        return None
+    uses = on_list(facts.uses, rules.name)
+    if rules.anti_passback is AntiPassback.HARD and inside(uses) >= facts.product.people:
+        return refused(Reason.ALREADY_INSIDE, _last_entry(uses))
+    if rules.anti_passback is AntiPassback.TIMED:
+        since = facts.reading.at - 60 * rules.passback_minutes
+        recent = [u for u in uses if u.direction is Direction.ENTRY and u.at > since]
+        if len(recent) >= facts.product.people:
+            return refused(Reason.ALREADY_INSIDE, _last_entry(uses))
+    return None
+
+
+def _last_entry(uses: tuple[Use, ...]) -> str:
+    entries = [u for u in uses if u.direction is Direction.ENTRY]
+    return f"entered {entries[-1].where} {clock_time(entries[-1].at)}" if entries else ""
+
+
+def _claim(facts: Facts) -> Verdict | None:
+    claim = facts.claim
+    if claim.state is ClaimState.TAKEN:
+        when = f" {clock_time(claim.at)}" if claim.at is not None else ""
+        return refused(Reason.TAKEN_ELSEWHERE, f"{claim.where}{when}".strip())
+    if claim.state is ClaimState.REFUSED:
+        known = claim.reason in {reason.value for reason in Reason}
+        return refused(Reason(claim.reason) if known else Reason.TAKEN_ELSEWHERE, claim.reason)
+    if claim.state is ClaimState.UNCLAIMED and facts.policy.on_unclaimed is Fallback.REFUSE:
+        return refused(Reason.TAKEN_ELSEWHERE, "cannot be ruled out: no answer from the server")
+    return None
+
+
+def _full(facts: Facts) -> Verdict | None:
+    capacity = facts.check_in_list.capacity
+    if facts.direction is Direction.ENTRY and capacity is not None and not facts.product.staff:
+        return refused(Reason.FULL) if facts.inside_now >= capacity else None
+    return None
+
+
+TESTS: tuple[Callable[[Facts], Verdict | None], ...] = (
+    _rejected,
+    _flag(Status.REVOKED, Reason.REVOKED),
+    _clock,
+    _list_age,
+    _unknown,
+    _flag(Status.CANCELLED, Reason.CANCELLED),
+    _flag(Status.BLOCKED, Reason.BLOCKED),
+    _flag(Status.UNAPPROVED, Reason.UNAPPROVED),
+    _early,
+    _late,
+    _wrong_list,
+    _wrong_gate,
+    _flag(Status.UNPAID, Reason.UNPAID),
+    _flag(Status.NEEDS_ANSWERS, Reason.NEEDS_ANSWERS),
+    _used,
+    _inside,
+    _claim,
+    _full,
+)
+"""In the order of `Reason`; the first that answers decides."""
+
+
+def _list_is_old(facts: Facts) -> bool:
+    return facts.list_age is None or facts.list_age > facts.policy.old_list_after
+
+
+def _marks(facts: Facts) -> Verdict:
+    """Admitted: with all that the steward should look at, and what is left of a group."""
+    verdict = ADMITTED
+    uses = on_list(facts.uses, facts.check_in_list.name)
+    if facts.product.attention:
+        verdict = verdict.noting(facts.product.attention)
+    elif facts.ticket and facts.ticket.flags & Status.ATTENTION:
+        verdict = verdict.noting("special ticket: please check")
+    if facts.direction is Direction.ENTRY and _soft_passback(facts, uses):
+        verdict = verdict.noting("already inside")
+    if facts.claim.state is ClaimState.UNCLAIMED:
+        verdict = verdict.noting("unclaimed: not checked with other gates")
+    if _unsure(facts):
+        verdict = verdict.noting("clock not trusted: times not checked")
+    if _list_is_old(facts):
+        verdict = verdict.noting("list too old")
+    return replace(verdict, detail=_left(facts, uses))
+
+
+def _soft_passback(facts: Facts, uses: tuple[Use, ...]) -> bool:
+    soft = facts.check_in_list.anti_passback is AntiPassback.SOFT
+    return soft and not facts.product.staff and inside(uses) >= facts.product.people
+
+
+def _left(facts: Facts, uses: tuple[Use, ...]) -> str:
+    allowed = entries_allowed(facts)
+    if allowed <= 1 or facts.direction is Direction.EXIT:
+        return ""
+    left = allowed - entries_spent(uses, facts.check_in_list.reentry_after_exit) - 1
+    return f"{left} left, show again" if left else "the last of this ticket"

@@ -1,0 +1,95 @@
+"""What one ticket has done so far: its entries and exits, here and at other gates."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from admission.direction import Direction
+
+
+class Standing(StrEnum):
+    """What became of one use of a ticket."""
+
+    OPEN = "open"
+    """Released, outcome not yet known: counts, so that nobody enters behind it."""
+    PASSED = "passed"
+    INTERRUPTED = "interrupted"
+    """The gate died before the outcome: counts, but may be resumed once."""
+    ANNULLED = "annulled"
+    """Nobody went through: does not count."""
+    RESUMED = "resumed"
+    """An interrupted one whose guest was let in again under a new use: does not count."""
+
+
+COUNTING = frozenset({Standing.OPEN, Standing.PASSED, Standing.INTERRUPTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One entry or exit of a ticket on a check-in list. `at` in Unix seconds."""
+
+    presentation: bytes
+    direction: Direction
+    check_in_list: str
+    at: float
+    where: str
+    """The lane here, or the other gate's name."""
+    standing: Standing = Standing.OPEN
+    here: bool = True
+    turned_back: bool = False
+    """An annulment that this gate made by itself, because nobody went through."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is an entry or exit that stands."""
+        return self.standing in COUNTING
+
+
+def merge(own: Iterable[Use], elsewhere: Iterable[Use]) -> tuple[Use, ...]:
+    """All uses in order of time; what this gate recorded itself wins over a server's copy of it."""
+    uses = {use.presentation: use for use in elsewhere}
+    uses.update({use.presentation: use for use in own})
+    return tuple(sorted(uses.values(), key=lambda use: use.at))
+
+
+def on_list(uses: Iterable[Use], check_in_list: str) -> tuple[Use, ...]:
+    """Those uses that count on `check_in_list`."""
+    return tuple(u for u in uses if u.counts and u.check_in_list == check_in_list)
+
+
+def entries_spent(uses: Iterable[Use], reentry_after_exit: bool) -> int:
+    """Entry rights that are gone; with `reentry_after_exit` each exit gives one back."""
+    spent = 0
+    for use in uses:
+        if use.direction is Direction.ENTRY:
+            spent += 1
+        elif reentry_after_exit and spent:
+            spent -= 1
+    return spent
+
+
+def inside(uses: Iterable[Use]) -> int:
+    """How many people this ticket has inside: entries not followed by an exit."""
+    return entries_spent(uses, reentry_after_exit=True)
+
+
+def turned_back(uses: Iterable[Use], check_in_list: str) -> int:
+    """How often this gate annulled an entry of this ticket on the list by itself."""
+    return sum(u.turned_back and u.check_in_list == check_in_list for u in uses)
+
+
+def resumable(uses: Iterable[Use], check_in_list: str) -> Use | None:
+    """The interrupted entry at this gate that a guest may be let in for once more, if any."""
+    mine = [u for u in on_list(uses, check_in_list) if u.here]
+    last = mine[-1] if mine else None
+    if last and last.standing is Standing.INTERRUPTED and last.direction is Direction.ENTRY:
+        return last
+    return None
+
+
+def without(uses: Iterable[Use], presentation: bytes) -> tuple[Use, ...]:
+    """The uses as they stand once the interrupted `presentation` is resumed."""
+    return tuple(
+        replace(u, standing=Standing.RESUMED) if u.presentation == presentation else u
+        for u in uses
+    )
