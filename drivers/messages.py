@@ -1,0 +1,127 @@
+"""What a reader child tells the lane process: one JSON object a message.
+
+Shared by both ends, standard library only. Times are seconds of CLOCK_MONOTONIC, which all
+processes of a machine share.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tickets.errors import GateError
+
+MOST_MESSAGE = 64 << 10
+MOST_PAYLOAD = 8 << 10
+"""Bytes of a payload. A QR code holds 2953 (version 40-L, ISO/IEC 18004), a tag up to 8 KiB."""
+HEARTBEAT_EVERY = 0.5
+"""Seconds at most between two messages of a healthy reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One reading of a credential. Of several in one frame, the larger comes first."""
+
+    payload: bytes
+    medium: str
+    size: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The decoding thread is alive. ``state``: ok, starting, no_picture, black, frozen."""
+
+    at: float
+    frames: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something is wrong. ``lasting``: it holds until `Recovered` of that name."""
+
+    name: str
+    cause: str
+    remedy: str
+    at: float
+    lasting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """The lasting fault of that name is over."""
+
+    name: str
+    at: float
+
+
+Message = Sighting | Heartbeat | Fault | Recovered
+
+
+class MessageError(GateError):
+    """Bytes from a reader that are no message of ours."""
+
+
+def encode(message: Message) -> bytes:
+    """Write a message, at most 64 KiB; long texts are cut, payloads must be bounded before."""
+    match message:
+        case Sighting(payload, medium, size, at):
+            text = base64.b64encode(payload).decode("ascii")
+            body = {"kind": "sighting", "payload": text, "medium": medium, "size": size, "at": at}
+        case Heartbeat(at, frames, state):
+            body = {"kind": "heartbeat", "at": at, "frames": frames, "state": state}
+        case Fault(name, cause, remedy, at, lasting):
+            body = {"kind": "fault", "name": name, "cause": cause[:2000], "remedy": remedy[:2000]}
+            body |= {"at": at, "lasting": lasting}
+        case Recovered(name, at):
+            body = {"kind": "recovered", "name": name, "at": at}
+    return json.dumps(body).encode("ascii")
+
+
+def decode(data: bytes) -> Message:
+    """Read a message.
+
+    Raises:
+        MessageError: no message of a reader; it is then not ours, and is to be ended.
+    """
+    if len(data) > MOST_MESSAGE:
+        raise _strange(f"is longer than {MOST_MESSAGE} bytes")
+    try:
+        body = json.loads(data)
+        if not isinstance(body, dict):
+            raise _strange("is no object")
+        return _read(body)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _strange(f"cannot be read: {type(error).__name__}") from error
+
+
+def fault_of(error: GateError, at: float, lasting: bool) -> Fault:
+    """The message for a named error; its name is the error's class."""
+    return Fault(type(error).__name__, error.cause, error.remedy, at, lasting)
+
+
+def _read(body: Mapping[str, Any]) -> Message:
+    kind = body["kind"]
+    at = float(body["at"])
+    if kind == "sighting":
+        try:
+            payload = base64.b64decode(str(body["payload"]), validate=True)
+        except binascii.Error as error:
+            raise _strange("has a payload that is not base64") from error
+        return Sighting(payload, str(body["medium"]), float(body["size"]), at)
+    if kind == "heartbeat":
+        return Heartbeat(at, int(body["frames"]), str(body["state"]))
+    name = str(body["name"]) if kind in ("fault", "recovered") else ""
+    if kind == "fault":
+        cause, remedy = str(body["cause"]), str(body["remedy"])
+        return Fault(name, cause, remedy, at, bool(body["lasting"]))
+    if kind == "recovered":
+        return Recovered(name, at)
+    raise _strange("is of an unknown kind")
+
+
+def _strange(what: str) -> MessageError:
+    return MessageError(f"A message of a reader {what}", "The reader is started anew by itself")

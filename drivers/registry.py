@@ -1,0 +1,62 @@
+"""One registry of device drivers: a URI names one, its module is imported when it is opened.
+
+Names, not classes: the lane process imports this without numpy, a laptop without GPIO libraries.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, cast
+
+from drivers.errors import DriverMissing, UriError
+from drivers.protocols import Camera, Input, Lights, Report, Turnstile
+from drivers.scheduler import Scheduler
+from drivers.uri import SCHEMES, DriverUri
+
+DRIVERS = {
+    "camera:files": "drivers.camera_files:open_files",
+    "camera:v4l2": "drivers.camera_v4l2:V4l2Camera.open",
+    "camera:rpicam": "drivers.camera_rpicam:RpicamCamera.open",
+    "turnstile:gpio": "drivers.gpio:GpioTurnstile.open",
+    "turnstile:sim": "drivers.sim:SimulatedTurnstile.open",
+    "lights:gpio": "drivers.gpio:GpioLights.open",
+    "lights:sim": "drivers.sim:SimulatedLights.open",
+    "input:gpio": "drivers.gpio:GpioInput.open",
+    "input:sim": "drivers.sim:SimulatedInput.open",
+}
+assert DRIVERS.keys() == SCHEMES.keys()
+
+
+def open_turnstile(uri: DriverUri, scheduler: Scheduler) -> Turnstile:
+    """Open a turnstile, locked. ``scheduler`` times its pulses. Raises GateError."""
+    return cast(Turnstile, _opener(uri, "turnstile")(uri, scheduler))
+
+
+def open_lights(uri: DriverUri) -> Lights:
+    """Open the lights of a lane, dark. Raises GateError."""
+    return cast(Lights, _opener(uri, "lights")(uri))
+
+
+def open_input(uri: DriverUri) -> Input:
+    """Open one contact. Raises GateError."""
+    return cast(Input, _opener(uri, "input")(uri))
+
+
+def open_camera(uri: DriverUri, report: Report) -> Camera:
+    """Open a camera; ``report`` gets faults that do not end it. Raises GateError."""
+    return cast(Camera, _opener(uri, "camera")(uri, report))
+
+
+def _opener(uri: DriverUri, kind: str) -> Callable[..., Any]:
+    if uri.kind != kind:
+        raise UriError(f"'{uri}' is no {kind}", f"Put a URI that starts with '{kind}:' there")
+    module, _, path = DRIVERS[uri.scheme].partition(":")
+    try:
+        found: Any = import_module(module)
+    except ImportError as error:
+        raise DriverMissing(
+            f"The library behind '{uri.scheme}' cannot be loaded: {error}",
+            "Install Admit with all its dependencies on this machine",
+        ) from error
+    for name in path.split("."):
+        found = getattr(found, name)
+    return cast(Callable[..., Any], found)
