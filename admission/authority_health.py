@@ -8,7 +8,7 @@ GOOD_WITHIN = 0.2
 
 
 class AuthorityHealth:
-    """In until one call fails or is late; back after three quick probes. Times: monotonic seconds."""
+    """In until one call fails or is late; back after three quick probes. Monotonic seconds."""
 
     def __init__(self, at: float) -> None:
         self.is_in = False

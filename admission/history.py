@@ -90,6 +90,5 @@ def resumable(uses: Iterable[Use], check_in_list: str) -> Use | None:
 def without(uses: Iterable[Use], presentation: bytes) -> tuple[Use, ...]:
     """The uses as they stand once the interrupted `presentation` is resumed."""
     return tuple(
-        replace(u, standing=Standing.RESUMED) if u.presentation == presentation else u
-        for u in uses
+        replace(u, standing=Standing.RESUMED) if u.presentation == presentation else u for u in uses
     )
