@@ -1,0 +1,60 @@
+"""The keys a gate believes: the roots pinned in its configuration, and what they have named."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from tickets.bodies import Keyset
+from tickets.cose import KEY_BYTES, key_id
+from tickets.trust import Trust, trust_of
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """Keys by role; each map is key id (8 bytes) -> 32-byte Ed25519 public key."""
+
+    roots: Mapping[bytes, bytes]
+    """Pinned in the configuration; no statement changes them."""
+    threshold: int
+    """How many different roots must sign a keyset."""
+    issuers: Mapping[bytes, bytes] = field(default_factory=dict)
+    lists: Mapping[bytes, bytes] = field(default_factory=dict)
+    revoked: frozenset[bytes] = frozenset()
+    """Key ids of any role that count no more."""
+
+    def trust(self, event: str) -> Trust:
+        """Return whose tickets are believed for ``event``."""
+        return trust_of(event, self.issuers, self.revoked)
+
+    def signing_roots(self) -> dict[bytes, bytes]:
+        """Return the roots whose signatures count."""
+        return {kid: key for kid, key in self.roots.items() if kid not in self.revoked}
+
+    def signing_lists(self) -> dict[bytes, bytes]:
+        """Return the list keys whose signatures count."""
+        return {kid: key for kid, key in self.lists.items() if kid not in self.revoked}
+
+    def with_keyset(self, keyset: Keyset) -> "Keyring":
+        """Return the keyring after a verified ``keyset``, which replaces the one before."""
+        return replace(
+            self,
+            issuers=dict(keyset.issuers),
+            lists=dict(keyset.lists),
+            revoked=frozenset(keyset.revoked),
+        )
+
+
+def pinned(root_keys: Iterable[bytes], threshold: int = 1) -> Keyring:
+    """Return the keyring of a gate that has only its configuration.
+
+    Args:
+        root_keys: 32-byte public keys; one named twice counts once.
+        threshold: How many of them must sign a keyset.
+    Raises:
+        ValueError: a key has another length, or ``threshold`` cannot be reached.
+    """
+    roots = {key_id(key): key for key in root_keys}
+    if any(len(key) != KEY_BYTES for key in roots.values()):
+        raise ValueError(f"a root key has {KEY_BYTES} bytes")
+    if not 1 <= threshold <= len(roots):
+        raise ValueError(f"{threshold} signatures of {len(roots)} root keys cannot be")
+    return Keyring(roots, threshold)
