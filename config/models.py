@@ -4,6 +4,7 @@ One TOML table per section. Durations are seconds. The file lies on a world-read
 therefore holds no lasting secret: public keys, and a token that works once.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -69,10 +70,6 @@ class TrustSection(Model):
     """How many root keys must sign a key set."""
 
 
-def _authority_of_kind(section: dict[str, Any]) -> Literal["admit", "none"]:
-    return "none" if section.get("kind") == "none" else "admit"
-
-
 class ServerSection(Model):
     """The server that sends ticket lists and takes records."""
 
@@ -84,10 +81,17 @@ class ServerSection(Model):
     """One-time enrolment token; not needed once the gate is enrolled."""
     ca_file: AbsolutePath | None = None
     """PEM file with the only certificate authority to trust; default: the system's."""
-    authority: Literal["admit", "none"] = Field(default_factory=_authority_of_kind)
-    """Who is asked whether a ticket was used at another gate; default: as `kind`."""
+    authority: Literal["admit", "none"] = "admit"
+    """Who is asked whether a ticket was used at another gate; of a gate that stands alone, none."""
     claim_budget: Annotated[float, Within(0.05, 1.0, "s")] = 0.4
     """Longest wait for that answer before `on_unclaimed` applies, in seconds."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone_asks_nobody(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("kind") == "none":
+            return {"authority": "none", **data}
+        return data
 
 
 class ScreenSection(Model):

@@ -58,13 +58,22 @@ def _bytes_of(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or str(error)
         raise _one(name, f"cannot be read: {cause}", "Check its path and rights") from error
-    with open(handle, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise _one(name, "not a regular file", "Name the admit.toml itself")
-        try:
-            return file.read(LARGEST + 1)
-        except OSError as error:
-            raise _one(name, f"cannot be read: {error.strerror}", "Check the card") from error
+        return _all_of(handle)
+    except OSError as error:
+        raise _one(name, f"cannot be read: {error.strerror}", "Check the card") from error
+    finally:
+        os.close(handle)
+
+
+def _all_of(handle: int) -> bytes:
+    """The file's bytes, and at most one more than is allowed."""
+    data = b""
+    while len(data) <= LARGEST and (part := os.read(handle, LARGEST + 1 - len(data))):
+        data += part
+    return data
 
 
 def _text_of(data: bytes, source: str) -> str:
