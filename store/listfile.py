@@ -19,6 +19,7 @@ from operator import or_
 from pathlib import Path
 from typing import BinaryIO
 
+from store.files import sync_directory
 from tickets.errors import GateError
 from tickets.rows import ROW_BYTES, MalformedRows, Status, Ticket
 
@@ -84,7 +85,7 @@ def build_list(
             leftover.unlink()
         _write(part, serial, source)
         part.replace(final)
-        _sync_directory(directory)
+        sync_directory(directory)
         _prune(directory, in_use)
     except (OSError, sqlite3.Error) as error:
         part.unlink(missing_ok=True)
@@ -147,19 +148,11 @@ def _prune(directory: Path, in_use: int | None) -> None:
             list_path(directory, serial).unlink()
 
 
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def set_aside(path: Path) -> Path:
     """Rename a damaged list file to `.damaged`, so that it is kept but never opened again."""
     kept = path.with_name(path.name + ".damaged")
     path.replace(kept)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     return kept
 
 

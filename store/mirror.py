@@ -1,0 +1,319 @@
+"""mirror.db: what sync knows, and scanner may read: statements, redemptions elsewhere, intents,
+acknowledgements, parked records, conflicts, positions.
+
+One writer (sync), WAL with synchronous=FULL: an intent that a power cut forgets is a claim that
+nobody settles. There is no close: sync ends only by being killed, so that the -wal file stays where
+a reader that may not create one can use it.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from store.mirror_file import connect, set_aside
+from store.mirror_reader import (
+    Conflict,
+    Elsewhere,
+    MirrorDamaged,
+    MirrorReader,
+    MirrorUnreadable,
+    RedemptionElsewhere,
+)
+
+__all__ = [
+    "Conflict",
+    "Elsewhere",
+    "Intent",
+    "JournalFact",
+    "Mirror",
+    "MirrorDamaged",
+    "MirrorReader",
+    "MirrorUnreadable",
+    "Parked",
+    "RedemptionElsewhere",
+    "StoredStatement",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStatement:
+    """A verified statement as it came."""
+
+    type: str
+    serial: int
+    digest: bytes
+    """BLAKE2b-256 of `wire`, 32 bytes."""
+    wire: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A claim we may hold: what was asked, and what the journal has said of it so far."""
+
+    presentation: bytes
+    ticket_key: bytes
+    list: str
+    direction: str
+    at: float
+    """Unix seconds, UTC, when scanner asked."""
+    authority: str
+    epoch: bytes = b""
+    """Journal epoch when it was asked; empty: not known then."""
+    result: str | None = None
+    """`granted`, `taken`, `refused`, `unreachable`; None: no answer yet."""
+    verdict: str | None = None
+    """Of its scan: `admitted`, `refused`; None: no scan seen."""
+    outcome: str | None = None
+    counts: bool | None = None
+    """The outcome leaves the entry standing."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFact:
+    """What one journal record says of a presentation; None leaves what is known."""
+
+    presentation: bytes
+    verdict: str | None = None
+    outcome: str | None = None
+    counts: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A record the server will not take: kept, shown, never sent again."""
+
+    epoch: bytes
+    seq: int
+    reason: str
+    entry: str
+    """The record as JSON."""
+
+
+class Mirror:
+    """sync's side of mirror.db; safe to use from its threads, one transaction at a time.
+
+    A damaged file is renamed to `.damaged` and a new one begun: all of it comes again from the
+    server and the journal; `rebuilt` then says so.
+
+    Raises:
+        MirrorUnreadable: the directory is absent, read-only or full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rebuilt: MirrorDamaged | None = None
+        self._lock = threading.RLock()
+        try:
+            self._base = self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise MirrorUnreadable(path, error) from error
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return connect(self.path)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            self.rebuilt = MirrorDamaged(self.path, error)
+            set_aside(self.path)
+            return connect(self.path)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._base
+            except BaseException:
+                self._base.execute("ROLLBACK")
+                raise
+            self._base.execute("COMMIT")
+
+    def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        with self._lock:
+            return self._base.execute(query, values).fetchall()
+
+    # Positions
+
+    def position(self, name: str) -> int:
+        """The last cursor taken of `statements`, `redemptions` or `records/<epoch hex>`; else 0."""
+        with self._lock:
+            row = self._base.execute(
+                "SELECT value FROM position WHERE name = ?", (name,)
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def move(self, name: str, value: int) -> None:
+        """Set a position; 0 fetches everything again."""
+        with self._transaction() as base:
+            _move(base, name, value)
+
+    # Statements
+
+    def statements(self) -> list[StoredStatement]:
+        """What is in force, oldest first."""
+        query = "SELECT type, serial, digest, wire FROM statement ORDER BY cursor"
+        with self._lock:
+            return [StoredStatement(*row) for row in self._base.execute(query)]
+
+    def add_statement(self, statement: StoredStatement) -> bool:
+        """Keep a verified statement, and drop what it makes superfluous; False: it was there.
+
+        The list before the newest stays, with its deltas: a gate that finds the new file damaged
+        goes on with the old one.
+        """
+        values = (statement.type, statement.serial, statement.digest, statement.wire)
+        insert = (
+            "INSERT INTO statement (type, serial, digest, wire) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (digest) DO NOTHING"
+        )
+        with self._transaction() as base:
+            added = base.execute(insert, values).rowcount == 1
+            if added:
+                _drop_superseded(base, statement.type)
+        return added
+
+    # Redemptions elsewhere
+
+    def add_redemptions(self, rows: Sequence[RedemptionElsewhere], cursor: int) -> None:
+        """Store one page of the feed together with its cursor."""
+        with self._transaction() as base:
+            base.executemany(
+                "INSERT OR REPLACE INTO redemption"
+                " (presentation, ticket_key, list, direction, at, gate, device, epoch, stands)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [_redemption_values(row) for row in rows],
+            )
+            _move(base, "redemptions", cursor)
+
+    # Intents
+
+    def intend(self, intent: Intent) -> None:
+        """Commit that a claim is about to leave; asked again, the first intent stays."""
+        with self._transaction() as base:
+            base.execute(
+                "INSERT OR IGNORE INTO intent"
+                " (presentation, ticket_key, list, direction, at, authority, epoch)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(intent.presentation, intent.ticket_key, intent.list, intent.direction),
+                    *(float(intent.at), intent.authority, intent.epoch),
+                ),
+            )
+
+    def answered(self, presentation: bytes, result: str) -> None:
+        """Note the authority's answer, or `unreachable`."""
+        with self._transaction() as base:
+            query = "UPDATE intent SET result = ? WHERE presentation = ?"
+            base.execute(query, (result, presentation))
+
+    def note(self, facts: Iterable[JournalFact]) -> None:
+        """Note what the journal says of open intents; others are passed over."""
+        with self._transaction() as base:
+            base.executemany(
+                "UPDATE intent SET verdict = coalesce(?, verdict), outcome = coalesce(?, outcome),"
+                " counts = coalesce(?, counts) WHERE presentation = ? AND closed IS NULL",
+                [(fact.verdict, fact.outcome, fact.counts, fact.presentation) for fact in facts],
+            )
+
+    def close_intent(self, presentation: bytes, how: str) -> None:
+        """Close an intent: `stands`, `annulled` or `not_held`."""
+        with self._transaction() as base:
+            query = "UPDATE intent SET closed = ? WHERE presentation = ?"
+            base.execute(query, (how, presentation))
+
+    def open_intents(self) -> list[Intent]:
+        """Claims that are to be settled."""
+        query = (
+            "SELECT presentation, ticket_key, list, direction, at, authority, epoch, result,"
+            " verdict, outcome, counts FROM intent WHERE closed IS NULL"
+        )
+        with self._lock:
+            rows = self._base.execute(query).fetchall()
+        return [_intent(*row) for row in rows]
+
+    def knows_intent(self, presentation: bytes) -> bool:
+        """Whether a claim of this presentation was ever intended here."""
+        return bool(self._rows("SELECT 1 FROM intent WHERE presentation = ?", presentation))
+
+    # Records
+
+    def acknowledged(self, epoch: bytes) -> set[int]:
+        """Seqs beyond the position of `epoch` that the server has answered for."""
+        query = "SELECT seq FROM acknowledged WHERE epoch = ?"
+        with self._lock:
+            return {int(seq) for (seq,) in self._base.execute(query, (epoch,))}
+
+    def acknowledge(
+        self,
+        epoch: bytes,
+        seqs: Iterable[int],
+        up_to: int,
+        parked: Iterable[Parked] = (),
+        conflicts: Iterable[Conflict] = (),
+    ) -> None:
+        """Store a batch's answers in one transaction; every record up to `up_to` is done."""
+        with self._transaction() as base:
+            base.executemany(
+                "INSERT OR IGNORE INTO acknowledged VALUES (?, ?)", [(epoch, seq) for seq in seqs]
+            )
+            base.execute("DELETE FROM acknowledged WHERE epoch = ? AND seq <= ?", (epoch, up_to))
+            base.executemany(
+                "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?)",
+                [(row.epoch, row.seq, row.reason, row.entry) for row in parked],
+            )
+            base.executemany(
+                "INSERT OR REPLACE INTO conflict VALUES (?, ?, ?, ?, ?, ?)",
+                [_conflict_values(row) for row in conflicts],
+            )
+            _move(base, f"records/{epoch.hex()}", up_to)
+
+    def parked(self) -> list[Parked]:
+        """Records the server will not take, by epoch and seq."""
+        query = "SELECT epoch, seq, reason, entry FROM parked ORDER BY epoch, seq"
+        with self._lock:
+            return [Parked(*row) for row in self._base.execute(query)]
+
+    def parked_count(self) -> int:
+        """How many records are parked."""
+        with self._lock:
+            return int(self._base.execute("SELECT count(*) FROM parked").fetchone()[0])
+
+
+def _move(base: sqlite3.Connection, name: str, value: int) -> None:
+    base.execute("INSERT OR REPLACE INTO position VALUES (?, ?)", (name, value))
+
+
+def _drop_superseded(base: sqlite3.Connection, kind: str) -> None:
+    if kind in ("keyset", "policy"):
+        base.execute(
+            "DELETE FROM statement WHERE type = ?1"
+            " AND cursor < (SELECT max(cursor) FROM statement WHERE type = ?1)",
+            (kind,),
+        )
+    if kind == "list":
+        base.execute(
+            "DELETE FROM statement WHERE type IN ('list', 'delta') AND cursor <"
+            " (SELECT min(cursor) FROM (SELECT cursor FROM statement WHERE type = 'list'"
+            " ORDER BY cursor DESC LIMIT 2))"
+        )
+
+
+def _intent(*row: Any) -> Intent:
+    *facts, counts = row
+    return Intent(*facts, None if counts is None else bool(counts))
+
+
+def _redemption_values(row: RedemptionElsewhere) -> tuple[object, ...]:
+    return (
+        *(row.presentation, row.ticket_key, row.list, row.direction, float(row.at)),
+        *(row.gate, row.device, row.epoch, int(row.stands)),
+    )
+
+
+def _conflict_values(row: Conflict) -> tuple[object, ...]:
+    return (row.presentation, row.other, row.ticket_key, row.list, row.gate, float(row.at))

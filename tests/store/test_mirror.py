@@ -1,0 +1,274 @@
+"""mirror.db: one writer that is only ever killed, readers that never wait and never raise."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+
+import pytest
+
+from store import mirror as mirror_module
+from store.mirror import (
+    Conflict,
+    Elsewhere,
+    Intent,
+    JournalFact,
+    Mirror,
+    MirrorDamaged,
+    MirrorReader,
+    MirrorUnreadable,
+    Parked,
+    RedemptionElsewhere,
+    StoredStatement,
+)
+
+KEY = b"K" * 16
+EPOCH = b"epoch..1"
+ROOT = Path(mirror_module.__file__).parents[1]
+
+
+def redemption(**changes: object) -> RedemptionElsewhere:
+    base = RedemptionElsewhere(
+        b"P" * 16, KEY, "main", "entry", 1000.5, "north", "d1", EPOCH, stands=True
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def statement(kind: str, serial: int) -> StoredStatement:
+    wire = f"{kind} {serial}".encode()
+    return StoredStatement(kind, serial, blake2b(wire, digest_size=32).digest(), wire)
+
+
+def intent(number: int = 1) -> Intent:
+    return Intent(number.to_bytes(16, "big"), KEY, "main", "entry", 1000.0, "admit", EPOCH)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "mirror.db"
+
+
+def test_redemptions_come_back_as_they_were_stored(path):
+    writer, reader = Mirror(path), MirrorReader(path)
+    writer.add_redemptions([redemption(), redemption(presentation=b"Q" * 16, gate="south")], 7)
+    rows = reader.redemptions(KEY).rows
+    assert {row.gate for row in rows} == {"north", "south"}
+    assert redemption() in rows
+    assert reader.redemptions(b"X" * 16) == Elsewhere()
+    assert writer.position("redemptions") == 7
+
+
+def test_a_later_row_of_the_same_presentation_replaces_the_earlier(path):
+    writer, reader = Mirror(path), MirrorReader(path)
+    writer.add_redemptions([redemption()], 1)
+    writer.add_redemptions([redemption(stands=False)], 2)
+    assert reader.redemptions(KEY).rows == (redemption(stands=False),)
+
+
+def test_statements_are_read_after_a_cursor(path):
+    writer, reader = Mirror(path), MirrorReader(path)
+    for kind, serial in (("keyset", 1), ("policy", 1), ("list", 1), ("delta", 2)):
+        assert writer.add_statement(statement(kind, serial))
+    assert not writer.add_statement(statement("delta", 2)), "the same again is no news"
+    seen = reader.statements(0)
+    assert [kind for _, kind, _ in seen] == ["keyset", "policy", "list", "delta"]
+    assert reader.statements(seen[2][0]) == seen[3:]
+    assert reader.statements(0, limit=1) == seen[:1]
+
+
+def test_what_a_newer_statement_replaces_is_dropped_but_the_last_two_lists_stay(path):
+    writer = Mirror(path)
+    for kind, serial in [
+        *(("keyset", 1), ("list", 1), ("delta", 2), ("list", 3), ("delta", 4)),
+        *(("keyset", 2), ("policy", 1), ("policy", 2), ("list", 5)),
+    ]:
+        writer.add_statement(statement(kind, serial))
+    assert [(row.type, row.serial) for row in writer.statements()] == [
+        *(("list", 3), ("delta", 4), ("keyset", 2)),
+        *(("policy", 2), ("list", 5)),
+    ]
+
+
+def test_an_intent_gathers_answer_and_journal_until_it_is_closed(path):
+    writer = Mirror(path)
+    writer.intend(intent())
+    writer.intend(replace(intent(), list="other"))
+    assert writer.open_intents() == [intent()], "the first intent stays"
+    writer.answered(intent().presentation, "granted")
+    writer.note([JournalFact(intent().presentation, verdict="admitted")])
+    writer.note([JournalFact(intent().presentation, outcome="no_passage", counts=False)])
+    assert writer.open_intents() == [
+        replace(intent(), result="granted", verdict="admitted", outcome="no_passage", counts=False)
+    ]
+    writer.close_intent(intent().presentation, "annulled")
+    assert writer.open_intents() == []
+    assert writer.knows_intent(intent().presentation)
+
+
+def test_acknowledgements_beyond_the_position_are_kept_and_fold_into_it(path):
+    writer = Mirror(path)
+    name = f"records/{EPOCH.hex()}"
+    writer.acknowledge(EPOCH, [1, 2, 5], up_to=2)
+    assert (writer.position(name), writer.acknowledged(EPOCH)) == (2, {5})
+    writer.acknowledge(EPOCH, [3, 4], up_to=5)
+    assert (writer.position(name), writer.acknowledged(EPOCH)) == (5, set())
+    assert writer.acknowledged(b"another.") == set()
+
+
+def test_parked_records_and_conflicts_are_kept_with_the_batch(path):
+    writer, reader = Mirror(path), MirrorReader(path)
+    parked = Parked(EPOCH, 4, "hash does not match", "{}")
+    conflict = Conflict(b"P" * 16, b"Q" * 16, KEY, "main", "south", 990.0)
+    writer.acknowledge(EPOCH, [4], 4, [parked], [conflict])
+    assert writer.parked() == [parked]
+    assert writer.parked_count() == 1
+    assert reader.conflicts() == [conflict]
+
+
+def test_an_absent_mirror_is_an_empty_stale_answer_with_its_fault(path):
+    reader = MirrorReader(path)
+    assert reader.redemptions(KEY) == Elsewhere((), stale=True)
+    assert isinstance(reader.fault, MirrorUnreadable)
+    assert reader.statements(0) == []
+    Mirror(path).add_redemptions([redemption()], 1)
+    assert reader.redemptions(KEY) == Elsewhere((redemption(),))
+    assert reader.fault is None
+
+
+def test_a_locked_mirror_gives_the_last_known_answer_marked_stale(path):
+    writer, reader = Mirror(path), MirrorReader(path)
+    writer.add_redemptions([redemption()], 1)
+    reader.redemptions(KEY)
+    del writer
+    reader.close()
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("PRAGMA locking_mode=EXCLUSIVE")
+    blocker.execute("BEGIN EXCLUSIVE")
+    assert reader.redemptions(KEY) == Elsewhere((redemption(),), stale=True)
+    assert isinstance(reader.fault, MirrorUnreadable)
+    blocker.execute("COMMIT")
+    blocker.close()
+
+
+def test_a_read_beyond_its_budget_is_cut_off(path):
+    """The clock jumps at each look, so the first check of the running query is over budget."""
+    writer = Mirror(path)
+    rows = [redemption(presentation=n.to_bytes(16, "big")) for n in range(900)]
+    writer.add_redemptions(rows, 1)
+    time = iter(range(10_000))
+    reader = MirrorReader(path, monotonic=lambda: float(next(time)))
+    assert reader.redemptions(KEY) == Elsewhere((), stale=True)
+    assert "interrupted" in reader.fault.cause
+
+
+def test_a_busy_reader_is_not_waited_for(path):
+    writer, reader = Mirror(path), MirrorReader(path)
+    writer.add_redemptions([redemption()], 1)
+    reader.redemptions(KEY)
+    with reader._lock:  # as another thread's long read would hold it
+        assert reader.redemptions(KEY) == Elsewhere((redemption(),), stale=True)
+
+
+def test_a_damaged_mirror_is_named_kept_and_rebuilt(path):
+    writer = Mirror(path)
+    writer.add_redemptions([redemption()], 1)
+    writer.add_statement(statement("keyset", 1))
+    reader = MirrorReader(path)
+    assert len(reader.statements(0)) == 1
+    path.write_bytes(b"noise" * 5000)
+    path.with_name("mirror.db-wal").unlink()
+    reader.close()
+    assert reader.redemptions(KEY).stale
+    assert isinstance(reader.fault, MirrorDamaged)
+    again = Mirror(path)
+    assert isinstance(again.rebuilt, MirrorDamaged)
+    assert path.with_name("mirror.db.damaged").read_bytes().startswith(b"noise")
+    assert reader.redemptions(KEY) == Elsewhere(())
+    assert again.add_statement(statement("keyset", 1))
+    assert [wire for _, _, wire in reader.statements(1)] == [b"keyset 1"], "counts anew"
+
+
+def test_a_mirror_of_another_version_is_set_aside(path):
+    base = sqlite3.connect(path)
+    base.execute("PRAGMA user_version=99")
+    base.close()
+    assert "another version" in Mirror(path).rebuilt.cause
+
+
+def test_rows_a_hacked_writer_shaped_otherwise_are_damage_not_a_crash(path):
+    base = sqlite3.connect(path)
+    base.execute(
+        "CREATE TABLE redemption (presentation, ticket_key, list, direction, at, gate, device,"
+        " epoch, stands)"
+    )
+    base.execute("INSERT INTO redemption VALUES (1, ?, 2, 3, 'x', 4, 5, 6, 'y')", (KEY,))
+    base.commit()
+    reader = MirrorReader(path)
+    assert reader.redemptions(KEY).stale
+    assert isinstance(reader.fault, MirrorDamaged)
+
+
+def test_a_refused_page_leaves_neither_rows_nor_cursor(path):
+    writer = Mirror(path)
+    with pytest.raises(sqlite3.IntegrityError):
+        writer.add_redemptions([redemption(), redemption(list=None)], 9)
+    assert writer.position("redemptions") == 0
+    assert MirrorReader(path).redemptions(KEY) == Elsewhere(())
+
+
+def test_a_mirror_that_cannot_be_opened_is_a_named_error(tmp_path):
+    with pytest.raises(MirrorUnreadable):
+        Mirror(tmp_path / "absent" / "mirror.db")
+
+
+WRITE_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from store.mirror import Mirror, RedemptionElsewhere
+mirror = Mirror(Path(sys.argv[1]))
+mirror.add_redemptions([RedemptionElsewhere(
+    b"P" * 16, b"K" * 16, "main", "entry", 1000.5, "north", "d1", b"epoch..1", True)], 1)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+READ = """
+import os, sys
+from pathlib import Path
+from store.mirror import MirrorReader
+if os.getuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65533)
+reader = MirrorReader(Path(sys.argv[1]))
+found = reader.redemptions(b"K" * 16)
+print(len(found.rows), found.stale, reader.fault)
+"""
+
+
+def python(script: str, path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
+@pytest.mark.parametrize("writer", ["killed", "running"])
+def test_another_user_reads_what_a_killed_writer_left(writer):
+    """The reader may neither write the files nor create any beside them."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        path = directory / "mirror.db"
+        assert python(WRITE_AND_DIE, path).returncode == -signal.SIGKILL
+        running = Mirror(path) if writer == "running" else None
+        for file in directory.iterdir():
+            file.chmod(0o644)
+        assert python(READ, path).stdout.strip() == "1 False None"
+        del running
