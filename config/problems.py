@@ -34,7 +34,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.where} (line {self.line})" if self.line else self.where
-        return f"{place}: {self.cause}. {self.remedy}"
+        stop = "" if self.cause.endswith("?") else "."
+        return f"{place}: {self.cause}{stop} {self.remedy}"
 
 
 class ConfigError(GateError):

@@ -1,0 +1,92 @@
+# Every target sets itself up: python3 with venv and make are enough. No root, no apt, no compiler.
+# Second runs start in seconds: the stamps in .venv say which lock is installed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Wheels only, and only those whose hash the lock knows.
+LOCKED := install --require-hashes --only-binary :all: -r
+# The project itself, from this directory, with the locked build backend and no index.
+SELF := install --no-deps --no-build-isolation --no-index --editable .
+UV := uv==0.13.9
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	--no-header --python-version 3.11 --only-binary :all:
+PACKAGES := tickets admission store drivers config scanner sync screen central cli
+
+.PHONY: demo test heavy lint types bench nightly fuzz lock lock-check wheel clean
+.DELETE_ON_ERROR:
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: name one with make PYTHON=..." >&2; exit 1; }
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "python3 has no venv: it is in the package python3-venv" >&2; exit 1; }
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the locked wheels"
+	@$(PIP) $(LOCKED) requirements.lock
+	@$(PIP) $(SELF)
+	@touch $@
+
+# The larger lock holds the smaller one, so this satisfies both stamps.
+$(VENV)/.dev: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the locked wheels, with those for tests"
+	@$(PIP) $(LOCKED) requirements-dev.lock
+	@$(PIP) $(SELF)
+	@touch $(VENV)/.run $@
+
+$(VENV)/.uv: Makefile | $(BIN)/python
+	@$(PIP) install --only-binary :all: "$(UV)"
+	@touch $@
+
+demo: $(VENV)/.run
+	@$(BIN)/python -P -m cli demo
+
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest -m "not heavy"
+
+# Real components: needs root and the packages in .ci/apt-packages.txt.
+heavy: $(VENV)/.dev
+	@$(BIN)/python -m pytest -m heavy
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	@$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks
+
+nightly: $(VENV)/.dev
+	@$(BIN)/python -m pytest -m heavy --hypothesis-profile nightly
+
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -m pytest -m "not heavy" --hypothesis-profile nightly
+
+lock: $(VENV)/.uv
+	@$(COMPILE) --group build -o requirements.lock pyproject.toml
+	@$(COMPILE) --group build --group dev --extra pyzbar -c requirements.lock \
+		-o requirements-dev.lock pyproject.toml
+
+# Every locked package has a wheel for each Python on 64 bit Raspberry Pis and PCs.
+# Resolves against the index, installs nothing.
+lock-check: $(VENV)/.uv
+	@for python in 3.11 3.12 3.13; do for machine in aarch64 x86_64; do \
+		$(BIN)/uv pip install --quiet --dry-run --no-deps --require-hashes --only-binary :all: \
+			--python-version $$python --python-platform $$machine-manylinux_2_28 \
+			--target $(VENV)/.lock-check -r requirements-dev.lock || exit 1; \
+	done; done
+	@echo "The lock has wheels for Python 3.11 to 3.13 on aarch64 and x86_64"
+
+wheel: $(VENV)/.run
+	@rm -rf dist build
+	@$(PIP) wheel --no-deps --no-build-isolation --no-index --wheel-dir dist .
+	@ls dist
+
+clean:
+	rm -rf $(VENV) build dist .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find $(PACKAGES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
