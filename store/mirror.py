@@ -46,7 +46,7 @@ class StoredStatement:
     type: str
     serial: int
     digest: bytes
-    """BLAKE2b-256 of `wire`, 32 bytes."""
+    """`tickets.statements.Statement.digest`, 32 bytes."""
     wire: bytes
 
 
@@ -304,8 +304,8 @@ def _drop_superseded(base: sqlite3.Connection, kind: str) -> None:
 
 
 def _intent(*row: Any) -> Intent:
-    *facts, counts = row
-    return Intent(*facts, None if counts is None else bool(counts))
+    counts = row[10]
+    return Intent(*row[:10], None if counts is None else bool(counts))  # type: ignore[call-arg]
 
 
 def _redemption_values(row: RedemptionElsewhere) -> tuple[object, ...]:

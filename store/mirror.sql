@@ -3,7 +3,7 @@ CREATE TABLE statement (
     cursor INTEGER PRIMARY KEY,     -- our own number, always rising; readers ask for what came after
     type TEXT NOT NULL,             -- keyset | policy | list | delta
     serial INTEGER NOT NULL,        -- serial of the statement within its type
-    digest BLOB NOT NULL UNIQUE,    -- BLAKE2b-256 of wire
+    digest BLOB NOT NULL UNIQUE,    -- BLAKE2b-256 of what is signed: the same statement is kept once
     wire BLOB NOT NULL              -- as signed; whoever uses it verifies it again
 ) STRICT;
 CREATE TABLE redemption (

@@ -143,8 +143,8 @@ def test_a_locked_mirror_gives_the_last_known_answer_marked_stale(path):
     writer, reader = Mirror(path), MirrorReader(path)
     writer.add_redemptions([redemption()], 1)
     reader.redemptions(KEY)
-    del writer
     reader.close()
+    writer._base.close()
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("PRAGMA locking_mode=EXCLUSIVE")
     blocker.execute("BEGIN EXCLUSIVE")
