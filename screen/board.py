@@ -1,0 +1,199 @@
+"""What the screen knows of its gate: the last status, the last verdicts, and whether it is heard.
+
+Pure: messages and monotonic seconds go in, plain values for the pages come out.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from admission.verdict import NEXT_STEP, Reason
+from screen import sentences
+from screen.errors import LinkLost
+from screen.faces import NO, YES, Face, Shown, face_of
+from screen.messages import Event, LaneTold, Status
+
+LAST_SCANS = 20
+LAST_ALERTS = 10
+CALLS_HOLD = 10.0
+"""Seconds for which a verdict that calls the steward stays on top of later, quiet ones."""
+
+View = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class LastSeen:
+    """The gate's last own words, from `status.json` or from memory."""
+
+    status: Status | None
+    age: float | None
+    """Seconds since it was written; None: never."""
+
+
+class Board:
+    """One gate as its pages show it.
+
+    Args:
+        lanes: Names of the configured lanes; a page exists for each, heard or not.
+    """
+
+    def __init__(self, gate: str, lanes: tuple[str, ...]) -> None:
+        self.gate = gate
+        self.names = lanes
+        self.status: Status | None = None
+        self.lost: LinkLost | None = LinkLost(
+            "The gate program has not answered yet", "It starts by itself; wait ten seconds"
+        )
+        self.last_seen = LastSeen(None, None)
+        self._lanes: dict[str, LaneTold] = {}
+        self._shown: dict[str, Shown] = {}
+        self._calling: Shown | None = None
+        self._scans: deque[Event] = deque(maxlen=LAST_SCANS)
+        self._alerts: deque[Event] = deque(maxlen=LAST_ALERTS)
+
+    def hear_status(self, status: Status) -> None:
+        """Take over a status snapshot: the gate is heard."""
+        self.status, self.lost = status, None
+        self._lanes = {lane.name: lane for lane in status.lanes}
+
+    def hear_event(self, event: Event, now: float, fresh: bool = True) -> None:
+        """Take over an event; history (`fresh` false) fills the lists, but no face."""
+        lane = self._lanes.get(event.lane)
+        if lane and fresh and (event.state or event.mode):
+            told = {"state": event.state or lane.state, "mode": event.mode or lane.mode}
+            self._lanes[event.lane] = lane.model_copy(update=told)
+        if event.kind == "verdict":
+            self._hear_verdict(Shown(event, now), fresh)
+        elif event.kind in ("alert", "conflict"):
+            self._alerts.appendleft(event)
+
+    def _hear_verdict(self, shown: Shown, fresh: bool) -> None:
+        self._scans.appendleft(shown.event)
+        if fresh and shown.event.lane:
+            self._shown[shown.event.lane] = shown
+        if fresh and _calls(shown.event):
+            self._calling = shown
+
+    def lose(self, why: LinkLost, last: LastSeen) -> None:
+        """The gate program is not heard: nothing it said is current any more."""
+        self.lost, self.last_seen = why, last
+        self._lanes, self._shown, self._calling = {}, {}, None
+
+    def face(self, name: str, now: float) -> View:
+        """What the attendee page of lane `name` shows, without words: face, reason, cue."""
+        lane, shown = self._lanes.get(name), self._shown.get(name)
+        if self.lost or lane is None:
+            return {"face": Face.DOWN, "reason": "", "cue": ""}
+        face = face_of(lane, shown, now)
+        sounds = shown is not None and face in YES | NO
+        cue = f"{shown.event.boot}/{shown.event.seq}" if shown and sounds else ""
+        reason = shown.event.reason if shown and face in NO else ""
+        return {"face": face, "reason": reason, "cue": cue}
+
+    def steward(self, now: float) -> dict[str, object]:
+        """The steward page, section by section."""
+        status = self.status or self.last_seen.status
+        return {
+            "link": self._link(),
+            "top": self._top(now),
+            "lanes": [self._card(lane, now) for lane in self._cards(status)],
+            "questions": _questions(status) if not self.lost else [],
+            "health": _health(status) if status else [],
+            "faults": [sentences.standing(fault) for fault in status.faults] if status else [],
+            "alerts": [_alert(event) for event in self._alerts],
+            "scans": [_scan(event) for event in self._scans],
+        }
+
+    def _link(self) -> View:
+        if self.lost is None:
+            return {"up": True}
+        seen = self.last_seen.age
+        told = "" if seen is None else f"What stands below is {sentences.age(seen)} old."
+        return {"up": False, "cause": self.lost.cause, "remedy": self.lost.remedy, "age": told}
+
+    def _top(self, now: float) -> View | None:
+        if self.lost:
+            return None
+        calling = self._calling
+        if calling and now - calling.at < CALLS_HOLD:
+            return _scan(calling.event)
+        return _scan(self._scans[0]) if self._scans else None
+
+    def _cards(self, status: Status | None) -> list[LaneTold]:
+        told = self._lanes or {lane.name: lane for lane in (status.lanes if status else ())}
+        return [told.get(name, LaneTold(name=name, state="unknown")) for name in self.names] + [
+            lane for name, lane in told.items() if name not in self.names
+        ]
+
+    def _card(self, lane: LaneTold, now: float) -> View:
+        last = next((event for event in self._scans if event.lane == lane.name), None)
+        return {
+            "name": lane.name,
+            "direction": lane.direction,
+            "state": "unknown" if self.lost else lane.state,
+            "face": self.face(lane.name, now)["face"],
+            "mode": lane.mode,
+            "list": lane.list,
+            "sensor": lane.sensor,
+            "readers": [f"{reader.uri}: {reader.state}" for reader in lane.readers],
+            "entered": lane.entered,
+            "left": lane.left,
+            "refused": lane.refused,
+            "rate": round(lane.rate),
+            "last": _scan(last) if last else None,
+        }
+
+
+def _calls(event: Event) -> bool:
+    return not event.admitted or bool(event.attention)
+
+
+def _scan(event: Event) -> View:
+    """A verdict for the steward: the ticket masked, as the gate program sends it."""
+    return {
+        "at": sentences.seconds(event.at),
+        "lane": event.lane,
+        "verdict": "admitted" if event.admitted else "refused",
+        "reason": event.reason.replace("_", " "),
+        "detail": event.detail,
+        "attention": event.attention,
+        "next": "" if event.admitted else _next_step(event),
+        "ticket": event.ticket,
+        "claim": event.claim,
+        "direction": event.direction,
+    }
+
+
+def _next_step(event: Event) -> str:
+    if event.next_step or event.reason not in set(Reason):
+        return event.next_step or "Call the supervisor."
+    return NEXT_STEP[Reason(event.reason)]
+
+
+def _alert(event: Event) -> View:
+    return {
+        "at": sentences.seconds(event.at),
+        "lane": event.lane,
+        "cause": event.cause or event.detail or event.kind,
+        "remedy": event.remedy,
+    }
+
+
+def _questions(status: Status | None) -> list[View]:
+    return [
+        {
+            "lane": lane.name,
+            "at": sentences.seconds(lane.question.at),
+            "presentation": lane.question.presentation,
+        }
+        for lane in (status.lanes if status else ())
+        if lane.question
+    ]
+
+
+def _health(status: Status) -> list[View]:
+    lines = [
+        sentences.checked_against(status),
+        *sentences.exchange(status),
+        sentences.time_known(status.clock),
+    ]
+    return [{"well": well, "text": text} for well, text in lines]

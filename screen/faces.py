@@ -1,0 +1,83 @@
+"""Which face the attendee screen shows: one pure function of the lane's state and last verdict.
+
+A face is never kept by the page's memory alone: green follows the lane's state, a refusal fades by
+itself. A green that outlives its release would wave people into a locked turnstile.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from screen.messages import Event, LaneTold
+
+HOLD = 4.0
+"""Seconds for which a verdict without a lane state of its own stays in view."""
+
+
+class Face(StrEnum):
+    """What an attendee sees. Each has a colour, a shape and a word of its own."""
+
+    IDLE = "idle"
+    IDLE_EXIT = "idle_exit"
+    CHECKING = "checking"
+    ADMITTED = "admitted"
+    GOODBYE = "goodbye"
+    VALID = "valid"
+    REFUSED = "refused"
+    WAITING = "waiting"
+    CLOSED = "closed"
+    FREE_FLOW = "free_flow"
+    EVACUATION = "evacuation"
+    DOWN = "down"
+
+
+YES = frozenset({Face.ADMITTED, Face.GOODBYE, Face.VALID})
+NO = frozenset({Face.REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A verdict and when this screen learnt it, in monotonic seconds."""
+
+    event: Event
+    at: float
+
+
+def face_of(lane: LaneTold, shown: Shown | None, now: float) -> Face:
+    """The face of a lane at monotonic second `now`.
+
+    What concerns everybody (evacuation, closed, free flow) comes before what concerns one guest.
+    A state this screen does not know is shown as a wait: never as an invitation.
+    """
+    for name, face in _EVERYBODY.items():
+        if name in (lane.state, lane.mode):
+            return face
+    if lane.state == "checking":
+        return Face.CHECKING
+    if lane.state == "released":
+        return _yes(lane, shown)
+    if lane.state == "locked":
+        return _locked(lane, shown, now)
+    return Face.WAITING
+
+
+_EVERYBODY = {
+    "evacuation": Face.EVACUATION,
+    "out_of_service": Face.CLOSED,
+    "free_flow": Face.FREE_FLOW,
+}
+
+
+def _yes(lane: LaneTold, shown: Shown | None) -> Face:
+    direction = shown.event.direction if shown and shown.event.direction else lane.direction
+    return Face.GOODBYE if direction == "exit" else Face.ADMITTED
+
+
+def _locked(lane: LaneTold, shown: Shown | None, now: float) -> Face:
+    if shown and now - shown.at < HOLD:
+        if not shown.event.admitted:
+            return Face.REFUSED
+        if lane.mode == "check":
+            return Face.VALID
+    if lane.mode == "locked":
+        return Face.CLOSED
+    return Face.IDLE_EXIT if lane.direction == "exit" else Face.IDLE

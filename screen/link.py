@@ -1,0 +1,162 @@
+"""The screen's ear at the gate program: `events.sock`, heard without end (docs/ipc.md).
+
+It asks for the status every second. Who does not answer within `Pace.silence` counts as dead: a
+gate program that hangs with its socket open must not leave a green light standing.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from screen.board import LastSeen
+from screen.errors import LinkLost, MessageMalformed
+from screen.hub import Hub
+from screen.messages import LONGEST_MESSAGE, Event, Status, read_message, read_status
+
+REMEDY = (
+    "It restarts by itself; wait ten seconds. If this stays, switch the gate off and on, "
+    "and send guests to another gate"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between the link's steps."""
+
+    poll: float = 0.5
+    silence: float = 1.2
+    """Longest wait for an answer; with `poll` the death of the gate program shows within 2 s."""
+    first_retry: float = 0.1
+    last_retry: float = 1.0
+
+
+class Link:
+    """Keeps a hub up to date from the sockets and files in the run directory `run`."""
+
+    def __init__(self, run: Path, hub: Hub, pace: Pace | None = None) -> None:
+        self._run = run
+        self._hub = hub
+        self._pace = pace or Pace()
+        self._boot = ""
+        self._seq = 0
+
+    async def run(self) -> None:
+        """Follow the gate program for ever: reconnect with back-off, resume by `seq`."""
+        wait = self._pace.first_retry
+        while True:
+            ear = _Ear(self._pace)
+            try:
+                await self._follow(ear)
+            except LinkLost as lost:
+                self._hub.lose(lost, self.last_seen())
+            finally:
+                ear.close()
+            wait = self._pace.first_retry if ear.heard else min(2 * wait, self._pace.last_retry)
+            await asyncio.sleep(wait)
+
+    def last_seen(self) -> LastSeen:
+        """The gate's last words: `status.json`, else what this screen remembers, ageless."""
+        path = self._run / "status.json"
+        try:
+            # Non-blocking: a pipe put in its place must not hold the whole screen.
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+                written = os.fstat(file.fileno()).st_mtime
+                status = read_status(file.read(LONGEST_MESSAGE + 1))
+        except (OSError, MessageMalformed):
+            return LastSeen(self._hub.board.status, None)  # the lost link is the fault to show
+        return LastSeen(status, max(0.0, time.time() - written))
+
+    async def _follow(self, ear: "_Ear") -> NoReturn:
+        await ear.connect(self._run / "events.sock")
+        await ear.ask({"op": "status"})
+        first = await ear.next()
+        while not isinstance(first, Status):
+            first = await ear.next()
+        await ear.ask({"op": "events", "after": self._seq if first.boot == self._boot else 0})
+        await ear.ask({"op": "status"})
+        # Whatever comes before the second answer is history, and moves no face.
+        fresh = False
+        while True:
+            message = await ear.next()
+            fresh = fresh or isinstance(message, Status)
+            if isinstance(message, Event):
+                self._boot, self._seq = first.boot, message.seq
+            if message is not None and (fresh or isinstance(message, Event)):
+                self._hub.hear(message, fresh)
+
+
+class _Ear:
+    """One connection to `events.sock` that keeps asking whether the other end lives."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._wire = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        self._loop = asyncio.get_running_loop()
+        self._asked_at: float | None = None
+        self._poll_at = 0.0
+        self.heard = False
+        """Whether the gate program has answered on this connection."""
+
+    def close(self) -> None:
+        self._wire.close()
+
+    async def connect(self, path: Path) -> None:
+        try:
+            async with asyncio.timeout(self._pace.silence):
+                await self._loop.sock_connect(self._wire, str(path))
+        except (OSError, ValueError) as error:
+            raise LinkLost("The gate program is not running", REMEDY) from error
+
+    async def ask(self, question: dict[str, object]) -> None:
+        if question["op"] == "status" and self._asked_at is None:
+            self._asked_at = self._loop.time()
+        try:
+            async with asyncio.timeout(self._pace.silence):
+                await self._loop.sock_sendall(self._wire, json.dumps(question).encode())
+        except OSError as error:
+            raise LinkLost("The gate program has stopped", REMEDY) from error
+
+    async def next(self) -> Event | Status | None:
+        """The next message; asks for the status whenever it is due.
+
+        Raises:
+            LinkLost: it stopped, was silent for `Pace.silence` after a question, or babbled.
+        """
+        while True:
+            data = await self._receive()
+            if data is None:
+                await self.ask({"op": "status"})
+                continue
+            message = read_message(data)
+            if isinstance(message, Status):
+                self._asked_at, self.heard = None, True
+                self._poll_at = self._loop.time() + self._pace.poll
+            elif self._overdue():
+                raise LinkLost("The gate program does not answer", REMEDY)
+            return message
+
+    def _overdue(self) -> bool:
+        asked = self._asked_at
+        return asked is not None and self._loop.time() - asked > self._pace.silence
+
+    async def _receive(self) -> bytes | None:
+        """One message; None when it is time to ask again."""
+        asked = self._asked_at
+        until = self._poll_at if asked is None else asked + self._pace.silence
+        try:
+            async with asyncio.timeout_at(until):
+                data = await self._loop.sock_recv(self._wire, LONGEST_MESSAGE + 1)
+        except TimeoutError as error:
+            if asked is None:
+                return None
+            raise LinkLost("The gate program does not answer", REMEDY) from error
+        except OSError as error:
+            raise LinkLost("The gate program has stopped", REMEDY) from error
+        if not data:
+            raise LinkLost("The gate program has stopped", REMEDY)
+        return data
