@@ -81,7 +81,7 @@ def test_the_report_is_one_line_per_problem() -> None:
     assert caught.value.cause.splitlines() == [
         "admit.toml: 3 problem(s)",
         '  lane[0].turnstile (line 8): missing. Add turnstile = "turnstile:gpio:17"',
-        "  lane[0].turnstyle (line 13): unknown key; did you mean 'turnstile'?."
+        "  lane[0].turnstyle (line 13): unknown key; did you mean 'turnstile'?"
         " Rename it to turnstile",
         "  lane[0].release_for (line 14): 0.1 s is outside 0.5..30.0 s."
         " Choose a value in 0.5..30.0 s",
