@@ -47,14 +47,11 @@ def named(what: str, fault: type[GateError] = DeviceLost) -> Iterator[None]:
 
 
 def _chosen(name: str | None) -> Any:
-    if name is not None and name not in OURS:
-        with named(f"Opening GPIO by '{name}'", DeviceNotFound):
-            return Device._default_pin_factory()
     reasons = []
     for candidate in OURS if name is None else (name,):
         try:
-            return _load(candidate)()
-        except _library_errors() as error:
+            return _load(candidate)() if candidate in OURS else Device._default_pin_factory()
+        except _loading_errors() as error:
             reasons.append(f"{candidate}: {error}")
     raise DeviceNotFound(
         f"No GPIO lines can be opened ({'; '.join(reasons)})",
@@ -68,9 +65,13 @@ def _load(name: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def _library_errors() -> tuple[type[Exception], ...]:
+def _loading_errors() -> tuple[type[Exception], ...]:
     # lgpio's empty namesake on the package index lacks what gpiozero uses: AttributeError
-    errors: tuple[type[Exception], ...] = (GPIOZeroError, OSError, ImportError, AttributeError)
+    return (ImportError, AttributeError, *_library_errors())
+
+
+def _library_errors() -> tuple[type[Exception], ...]:
+    errors: tuple[type[Exception], ...] = (GPIOZeroError, OSError)
     lgpio = sys.modules.get("lgpio")  # its own error class exists only where it is loaded
     own = getattr(lgpio, "error", None)
     return (*errors, own) if isinstance(own, type) else errors
