@@ -1,0 +1,312 @@
+"""The admission core of a gate: reserve, gather facts, decide and record in one transaction.
+
+All lanes share one. It is the only caller of `decide`, and the only writer of scans and
+outcomes; nothing is released before `conclude` has returned.
+"""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from admission.clock import Clock
+from admission.decide import Claim, Decision, Facts, decide
+from admission.direction import Direction
+from admission.errors import GateError
+from admission.history import Use, merge, turned_back
+from admission.rules import GatePolicy
+from admission.verdict import Reason, refused
+from scanner.books import Books, Elsewhere
+from scanner.showing import Showing, Stamp
+from store.failpoints import failpoint
+from store.journal import ANNUL, Journal, JournalUnavailable
+from store.records import Entry, Kind, Record
+
+RESUME_WITHIN = 120.0
+"""Seconds after a lane is ready again in which an interrupted admission may be resumed."""
+
+
+class NotReady(GateError):
+    """The gate has no keys, list or rules yet."""
+
+
+class Admissions:
+    """Decides and records for every lane of the gate. Thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        journal: Callable[[], Journal],
+        books: Callable[[], Books],
+        elsewhere: Elsewhere,
+        clock: Clock,
+        stamp: Stamp,
+        policy: GatePolicy,
+    ) -> None:
+        """`journal` and `books` raise `JournalUnavailable` and `NotReady` while there is none."""
+        self._journal, self._books, self._elsewhere = journal, books, elsewhere
+        self._clock, self._stamp, self._policy = clock, stamp, policy
+        self._reserved: dict[bytes, Showing] = {}
+        self._lock = threading.Lock()
+        self._owed: deque[Record] = deque()
+        self.inside: Counter[str] = Counter()
+        """People inside by check-in list, as far as this gate saw."""
+
+    @property
+    def books(self) -> Books:
+        """What the gate believes now. Raises NotReady."""
+        return self._books()
+
+    # -- the way of one showing ----------------------------------------------------------------
+
+    def begin(self, showing: Showing, claims: bool) -> Decision | None:
+        """Decide and record a showing, unless an authority must be asked first.
+
+        Args:
+            claims: entries are claimed at an authority.
+        Returns:
+            The recorded decision; None: reserved and locally admitted, a claim is due.
+        Raises:
+            JournalUnavailable, NotReady: nothing was recorded and nothing may be released.
+        """
+        if rival := self._reserve(showing):
+            verdict = refused(Reason.TAKEN_ELSEWHERE, f"in use at lane {rival.lane} right now")
+            return self._record(showing, Claim(), Decision(verdict), self._books().serial)
+        try:
+            failpoint("reserved")
+            if claims and self._claim_is_due(showing):
+                return None
+            return self.conclude(showing, Claim())
+        except BaseException:
+            self._let_go(showing)
+            raise
+
+    def conclude(self, showing: Showing, claim: Claim) -> Decision:
+        """Decide with the claim's answer, and record, in one transaction."""
+        books = self._books()
+        try:
+            facts = self._facts(showing, books, claim)
+            journal = self._journal()
+            with journal.transaction():
+                decision = decide(self._with_own_uses(facts, showing, journal))
+                self._append(journal, showing, claim, decision, books.serial)
+        except BaseException:
+            self._let_go(showing)
+            raise
+        failpoint("committed")
+        if not decision.verdict.admitted:
+            self._let_go(showing)
+        return decision
+
+    def look(self, showing: Showing) -> Decision:
+        """Say what would be decided, record it as `checked`, redeem nothing (lane mode check)."""
+        books = self._books()
+        journal = self._journal()
+        facts = self._facts(showing, books, Claim())
+        with journal.transaction():
+            decision = decide(self._with_own_uses(facts, showing, journal))
+            verdict = decision.verdict
+            reason = verdict.reason.value if verdict.reason else None
+            journal.append(
+                self._stamp.record(
+                    Kind.SCAN, showing, verdict="checked", reason=reason, claim="none"
+                )
+            )
+        return decision
+
+    def refuse(self, showing: Showing, reason: Reason, detail: str) -> None:
+        """Record a showing whose check was cut short; its claim is annulled by the upload."""
+        try:
+            decision = Decision(refused(reason, detail))
+            self._record(showing, Claim(), decision, self._books().serial)
+        finally:
+            self._let_go(showing)
+
+    def close(self, showing: Showing, kind: Kind, detail: str = "") -> bool:
+        """Record the outcome of an admission and give its ticket free.
+
+        Returns:
+            False when the journal cannot be written now: the outcome is owed, and written first
+            thing when it can be again.
+        """
+        record = self._stamp.record(kind, showing, detail=detail)
+        if kind is Kind.PASSAGE:
+            way = 1 if showing.direction is Direction.ENTRY else -1
+            self.inside[showing.check_in_list] = max(0, self.inside[showing.check_in_list] + way)
+        try:
+            return self._write(record)
+        finally:
+            failpoint("outcome-recorded")
+            self._let_go(showing)
+
+    # -- other records -------------------------------------------------------------------------
+
+    def note(self, kind: Kind, **facts: object) -> bool:
+        """Record something that is not a showing: forced, mode, fault, clock, folded."""
+        return self._write(self._stamp.record(kind, None, **facts))
+
+    def prove(self, kind: Kind, **facts: object) -> None:
+        """Show that the gate can work again, by writing a record and reading the books.
+
+        Raises:
+            JournalUnavailable, NotReady: it still cannot.
+        """
+        _ = self.books
+        self._journal().record(self._stamp.record(kind, None, **facts))
+
+    def annul(self, use: Use, key: bytes, lane: str, who: str) -> None:
+        """The steward says that nobody went through after all.
+
+        Raises:
+            JournalUnavailable: it is not recorded.
+        """
+        self._journal().record(
+            self._stamp.record(
+                Kind.OPERATOR,
+                presentation=use.presentation,
+                ticket_key=key,
+                lane=lane,
+                list=use.check_in_list,
+                direction=use.direction.value,
+                detail=f"{ANNUL}: nobody went through, says {who}",
+            )
+        )
+
+    def settle_debts(self) -> None:
+        """Write the outcomes owed since the journal was last out of reach.
+
+        Raises:
+            JournalUnavailable: still out of reach.
+        """
+        while self._owed:
+            self._journal().record(self._owed[0])
+            self._owed.popleft()
+
+    def recover(self) -> list[Entry]:
+        """At start: admissions without an outcome become `interrupted`. Returns them."""
+        journal = self._journal()
+        lost = journal.interrupted()
+        with journal.transaction():
+            for entry in lost:
+                scan = entry.record
+                journal.append(
+                    self._stamp.record(
+                        Kind.INTERRUPTED,
+                        presentation=scan.presentation,
+                        lane=scan.lane,
+                        list=scan.list,
+                        medium=scan.medium,
+                        format=scan.format,
+                        ticket_key=scan.ticket_key,
+                        direction=scan.direction,
+                        detail="the gate stopped before the outcome was known",
+                    )
+                )
+        for _, direction, check_in_list, number in journal.passages():
+            way = number if direction == Direction.ENTRY else -number
+            self.inside[check_in_list or ""] += way
+        return lost
+
+    def past(self, key: bytes) -> tuple[Use, ...]:
+        """All uses of a ticket that this gate knows of."""
+        return merge(self._journal().uses(key), self._elsewhere.uses(key))
+
+    def turned_back(self, showing: Showing) -> int:
+        """How often this ticket's entry was annulled here already without asking anybody."""
+        if showing.ticket_key is None:
+            return 0
+        return turned_back(self._journal().uses(showing.ticket_key), showing.check_in_list)
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _reserve(self, showing: Showing) -> Showing | None:
+        """Reserve the ticket; the showing that has it already, if there is one."""
+        if showing.ticket_key is None:
+            return None
+        with self._lock:
+            return_value = self._reserved.setdefault(showing.ticket_key, showing)
+        return None if return_value is showing else return_value
+
+    def _let_go(self, showing: Showing) -> None:
+        with self._lock:
+            if showing.ticket_key and self._reserved.get(showing.ticket_key) is showing:
+                del self._reserved[showing.ticket_key]
+
+    def _claim_is_due(self, showing: Showing) -> bool:
+        if showing.direction is Direction.EXIT or showing.ticket_key is None:
+            return False
+        facts = self._facts(showing, self._books(), Claim())
+        if facts.product.staff:
+            return False
+        decision = decide(self._with_own_uses(facts, showing, self._journal()))
+        return decision.verdict.admitted and decision.resumes is None
+
+    def _facts(self, showing: Showing, books: Books, claim: Claim) -> Facts:
+        rules = books.check_in_list(showing.check_in_list)
+        if rules is None:
+            raise NotReady(
+                f"the organiser's rules have no check-in list '{showing.check_in_list}'",
+                "Correct check_in_list of the lane, or have the organiser publish that list",
+            )
+        ticket = books.ticket(showing.ticket_key) if showing.ticket_key else None
+        elsewhere = self._elsewhere.uses(showing.ticket_key) if showing.ticket_key else ()
+        return Facts(
+            credential=showing.credential,
+            ticket=ticket,
+            product=books.product(showing.credential, ticket),
+            uses=elsewhere,
+            check_in_list=rules,
+            direction=showing.direction,
+            reading=self._clock.reading(),
+            policy=self._policy,
+            claim=claim,
+            list_age=books.age(),
+            resume_open=showing.resume_open,
+            inside_now=self.inside[showing.check_in_list],
+        )
+
+    def _with_own_uses(self, facts: Facts, showing: Showing, journal: Journal) -> Facts:
+        if showing.ticket_key is None:
+            return facts
+        return replace(facts, uses=merge(journal.uses(showing.ticket_key), facts.uses))
+
+    def _record(self, showing: Showing, claim: Claim, decision: Decision, serial: int) -> Decision:
+        journal = self._journal()
+        with journal.transaction():
+            self._append(journal, showing, claim, decision, serial)
+        return decision
+
+    def _append(
+        self, journal: Journal, showing: Showing, claim: Claim, decision: Decision, serial: int
+    ) -> None:
+        failpoint("before-append")
+        verdict = decision.verdict
+        journal.append(
+            self._stamp.record(
+                Kind.SCAN,
+                showing,
+                verdict="admitted" if verdict.admitted else "refused",
+                reason=verdict.reason.value if verdict.reason else None,
+                claim=claim.state.value,
+                list_serial=serial,
+                detail=verdict.attention or verdict.detail,
+            )
+        )
+        if decision.resumes:
+            journal.append(
+                self._stamp.record(
+                    Kind.RESUMED,
+                    showing,
+                    presentation=decision.resumes,
+                    detail=f"by {showing.presentation.hex()}",
+                )
+            )
+
+    def _write(self, record: Record) -> bool:
+        try:
+            self.settle_debts()
+            self._journal().record(record)
+        except JournalUnavailable:
+            self._owed.append(record)
+            return False
+        return True

@@ -1,0 +1,78 @@
+"""Opens the journal, and keeps trying while the card refuses it: no journal, no admission."""
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from admission.errors import GateError
+from store.journal import Journal, JournalUnavailable
+
+RETRY_EVERY = 2.0
+
+
+class AlreadyRunning(GateError):
+    """Another scanner owns this state directory (I6)."""
+
+
+def take_ownership(directory: Path) -> int:
+    """Lock `directory` for this process's life; returns the descriptor that holds the lock.
+
+    Raises:
+        AlreadyRunning: another process holds it.
+    """
+    handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise AlreadyRunning(
+            f"another scanner is running on {directory}",
+            "Stop it first ('systemctl stop admit-scanner'), or choose another --state",
+        ) from None
+    return handle
+
+
+class JournalKeeper:
+    """Holds the open journal, or knows why there is none. Thread-safe."""
+
+    def __init__(self, path: Path, event: str, now: Callable[[], float]) -> None:
+        self._path, self._event, self._now = path, event, now
+        self._journal: Journal | None = None
+        self._error: JournalUnavailable | None = None
+        self._tried = float("-inf")
+        self._lock = threading.Lock()
+
+    def journal(self) -> Journal:
+        """The open journal. Raises JournalUnavailable, at most one attempt every 2 s."""
+        if self._journal is not None:
+            return self._journal
+        with self._lock:
+            if self._journal is None:
+                self._open()
+            if self._journal is None:
+                assert self._error is not None
+                raise self._error
+            return self._journal
+
+    def head(self) -> int:
+        """Number of the last record; 0 while there is no journal."""
+        return self._journal.seq if self._journal is not None else 0
+
+    def status(self) -> dict[str, Any]:
+        """For the status: where the journal stands."""
+        if self._journal is None:
+            return {"seq": 0, "epoch": None, "head": None}
+        journal = self._journal
+        return {"seq": journal.seq, "epoch": journal.epoch.hex(), "head": journal.head.hex()}
+
+    def _open(self) -> None:
+        if self._now() - self._tried < RETRY_EVERY and self._error is not None:
+            return
+        self._tried = self._now()
+        try:
+            self._journal = Journal(self._path, self._event)
+        except JournalUnavailable as error:
+            self._error = error

@@ -1,0 +1,67 @@
+"""One presentation on its way through a lane, and the records it makes."""
+
+import os
+from dataclasses import dataclass, field
+
+from admission.clock import Clock
+from admission.direction import Direction
+from store.records import Kind, Record
+from tickets.credential import Credential, Rejection
+
+
+@dataclass(slots=True)
+class Showing:
+    """A presentation: what was shown, where, and what became of it so far."""
+
+    lane: str
+    direction: Direction
+    check_in_list: str
+    medium: str
+    credential: Credential | Rejection
+    ticket_key: bytes | None
+    """None: the bytes name no ticket."""
+    resume_open: bool = False
+    """The lane came back from a crash less than 120 s ago."""
+    continuation: bool = False
+    """A further person of a group that is shown once."""
+    presentation: bytes = field(default_factory=lambda: os.urandom(16))
+
+    @property
+    def format(self) -> str | None:
+        """The ticket format, as far as it could be told."""
+        return self.credential.format.value if self.credential.format else None
+
+
+class Stamp:
+    """Fills in what every record of this gate carries: time, clock state, boot, event."""
+
+    def __init__(self, clock: Clock, event: str, boot: bytes) -> None:
+        self._clock = clock
+        self._event = event
+        self._boot = boot
+
+    def record(self, kind: Kind, showing: Showing | None = None, **facts: object) -> Record:
+        """A record of now; `facts` are further fields of `Record`."""
+        reading = self._clock.reading()
+        known = reading.uncertainty != float("inf")
+        about: dict[str, object] = {}
+        if showing:
+            about = {
+                "presentation": showing.presentation,
+                "lane": showing.lane,
+                "list": showing.check_in_list,
+                "medium": showing.medium,
+                "format": showing.format,
+                "ticket_key": showing.ticket_key,
+                "direction": showing.direction.value,
+            }
+        return Record(
+            kind=kind,
+            at=reading.at,
+            uncertainty=reading.uncertainty if known else None,
+            clock_state=reading.state.value,
+            boot=self._boot,
+            monotonic=self._clock.monotonic(),
+            event=self._event,
+            **(about | facts),  # type: ignore[arg-type]
+        )
