@@ -18,6 +18,8 @@ from screen.hub import Hub
 from screen.link import Link
 from tickets.errors import GateError
 
+log = logging.getLogger("screen")
+
 CONNECTIONS = 128
 """Browsers at once; more are told to come back. Bounds memory on a small board."""
 UNANSWERED = 10_000
@@ -30,8 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     try:
         config = read_config(options.config)
-        host, port = options.host or config.screen.host, options.port or config.screen.port
+        host = config.screen.host if options.host is None else options.host
+        port = config.screen.port if options.port is None else options.port
         listener = listen(host, port)
+        log.info("pages at http://%s:%d", host, listener.getsockname()[1])
         asyncio.run(serve(config, options.run, listener, host))
     except GateError as error:
         sys.stderr.write(f"{error.cause}\n{error.remedy}\n")

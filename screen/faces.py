@@ -7,6 +7,7 @@ itself. A green that outlives its release would wave people into a locked turnst
 from dataclasses import dataclass
 from enum import StrEnum
 
+from admission.lane_table import State
 from screen.messages import Event, LaneTold
 
 HOLD = 4.0
@@ -48,22 +49,22 @@ def face_of(lane: LaneTold, shown: Shown | None, now: float) -> Face:
     What concerns everybody (evacuation, closed, free flow) comes before what concerns one guest.
     A state this screen does not know is shown as a wait: never as an invitation.
     """
-    for name, face in _EVERYBODY.items():
-        if name in (lane.state, lane.mode):
-            return face
-    if lane.state == "checking":
+    if lane.state in _EVERYBODY:
+        return _EVERYBODY[lane.state]
+    if lane.state == State.CHECKING:
         return Face.CHECKING
-    if lane.state == "released":
+    if lane.state == State.RELEASED:
         return _yes(lane, shown)
-    if lane.state == "locked":
+    if lane.state == State.LOCKED:
         return _locked(lane, shown, now)
     return Face.WAITING
 
 
-_EVERYBODY = {
-    "evacuation": Face.EVACUATION,
-    "out_of_service": Face.CLOSED,
-    "free_flow": Face.FREE_FLOW,
+_EVERYBODY: dict[str, Face] = {
+    State.EVACUATION: Face.EVACUATION,
+    State.OUT: Face.CLOSED,
+    State.SHUT: Face.CLOSED,
+    State.FREE: Face.FREE_FLOW,
 }
 
 
@@ -78,6 +79,4 @@ def _locked(lane: LaneTold, shown: Shown | None, now: float) -> Face:
             return Face.REFUSED
         if lane.mode == "check":
             return Face.VALID
-    if lane.mode == "locked":
-        return Face.CLOSED
     return Face.IDLE_EXIT if lane.direction == "exit" else Face.IDLE

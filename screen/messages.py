@@ -18,6 +18,8 @@ LONGEST_TEXT = 400
 
 
 def _clean(value: object) -> object:
+    if value is None:
+        return ""
     if not isinstance(value, str):
         return value
     # Right-to-left overrides and the like could make a refusal read as its opposite.
@@ -37,7 +39,8 @@ def _phrase(value: object) -> object:
 
 Text = Annotated[str, BeforeValidator(_clean)]
 Phrase = Annotated[str, BeforeValidator(_phrase)]
-Seconds = Annotated[float | None, BeforeValidator(_finite), Field(ge=-1e12, le=1e12)]
+_Bounded = Annotated[float, Field(ge=-1e12, le=1e12)]
+Seconds = Annotated[_Bounded | None, BeforeValidator(_finite)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 
 

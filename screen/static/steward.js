@@ -72,7 +72,8 @@ function card(lane) {
       count("entered", lane.entered), count("left", lane.left),
       count("refused", lane.refused), count("in 10 min", lane.rate)));
   if (lane.sensor && !["ok", "trusted"].includes(lane.sensor)) {
-    element.append(h("p", "warning", `Passage sensor: ${lane.sensor}`));
+    const style = lane.sensor.startsWith("suspect") ? "reader warning" : "reader";
+    element.append(h("p", style, `Passage sensor: ${lane.sensor}`));
   }
   for (const reader of lane.readers) {
     const well = reader.endsWith(": ok");

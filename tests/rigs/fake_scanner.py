@@ -1,4 +1,4 @@
-"""A gate program for tests: the real `events.sock` of docs/ipc.md, with a say over every message."""
+"""A gate program for tests: a real `events.sock` (docs/ipc.md) that says what a test wants."""
 
 import json
 import socket
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 Told = dict[str, Any]
+NOW = 1_795_000_000.0
+"""Unix seconds of the gate's clock in tests."""
 
 
 def lane(name: str, **changes: Any) -> Told:
@@ -22,12 +24,12 @@ def lane(name: str, **changes: Any) -> Told:
 def status(*lanes: Told, **changes: Any) -> Told:
     """A healthy gate as `status` tells it."""
     told: Told = {
-        "gate": "north-1", "event": "FEST2026", "at": 1_795_000_000.0, "boot": "b007", "ready": True,
+        "gate": "north-1", "event": "FEST2026", "at": NOW, "boot": "b007", "ready": True,
         "clock": {"state": "synchronised", "uncertainty": 0.05},
         "lanes": list(lanes) or [lane("entry-1")],
         "list": {"serial": 7, "rows": 12_000, "age": 12.0, "state": "fresh"},
         "authority": {"state": "in", "since": 1_794_990_000.0},
-        "server": {"online": True, "last_contact": 1_795_000_000.0, "waiting": 0, "parked": 0,
+        "server": {"online": True, "last_contact": NOW, "waiting": 0, "parked": 0,
                    "conflicts": []},
         "journal": {"seq": 40, "epoch": "e0", "head": "00"}, "faults": [],
     }  # fmt: skip
@@ -60,7 +62,7 @@ class FakeScanner:
         """Send an event to every follower; a state or mode is also what `status` says next."""
         with self._lock:
             self._seq += 1
-            event = {"seq": self._seq, "boot": self.status["boot"], "at": 1_795_000_000.0 + self._seq,
+            event = {"seq": self._seq, "boot": self.status["boot"], "at": NOW + self._seq,
                      "lane": lane, "kind": kind, **facts}  # fmt: skip
             self._ring.append(event)
             for told in self.status["lanes"]:
@@ -93,12 +95,14 @@ class FakeScanner:
         (self.run / "status.json").write_text(json.dumps(self.status))
 
     def die(self) -> None:
-        """Gone, as after SIGKILL."""
+        """Gone, as after SIGKILL; twice is as once."""
+        if self._listener.fileno() < 0:
+            return
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
             for wire in self._wires:
-                wire.close() if wire.fileno() < 0 else wire.shutdown(socket.SHUT_RDWR)
+                wire.shutdown(socket.SHUT_RDWR)
             self._wires.clear()
             self._followers.clear()
 
@@ -125,13 +129,15 @@ class FakeScanner:
             threading.Thread(target=self._serve, args=(wire,), daemon=True).start()
 
     def _serve(self, wire: socket.socket) -> None:
-        with wire:
-            while data := self._receive(wire):
-                question = json.loads(data)
-                self.asked.append(question)
-                with self._lock:
-                    if self.answers:
-                        self._answer(wire, question)
+        while data := self._receive(wire):
+            question = json.loads(data)
+            self.asked.append(question)
+            with self._lock:
+                if self.answers:
+                    self._answer(wire, question)
+        with self._lock:
+            self._drop(wire)
+            wire.close()
 
     def _receive(self, wire: socket.socket) -> bytes:
         try:
