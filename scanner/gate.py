@@ -1,6 +1,7 @@
 """The gate as its sockets show it: status, records for sync, orders from the supervisor."""
 
 import base64
+import contextlib
 import json
 import os
 import queue
@@ -14,7 +15,7 @@ from admission.decide import Claim, ClaimState
 from admission.errors import GateError
 from admission.rules import GatePolicy
 from drivers.person import Person
-from drivers.protocols import Turnstile
+from drivers.protocols import Input, Turnstile
 from drivers.sim import SimulatedTurnstile
 from scanner.admissions import NotReady
 from scanner.bookkeeper import Bookkeeper
@@ -44,6 +45,8 @@ class LaneThread(threading.Thread):
     def __init__(self, lane: Lane, clock: Clock, turnstile: Turnstile, readers: list[Reader]):
         super().__init__(name=f"lane {lane.settings.name}", daemon=True)
         self.lane, self.turnstile, self.readers = lane, turnstile, readers
+        self.inputs: list[Input] = []
+        """The lane's contacts; they speak as long as they are kept."""
         self.queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.alive_at = clock.monotonic()
         self._clock = clock
@@ -55,10 +58,8 @@ class LaneThread(threading.Thread):
             self.alive_at = now = self._clock.monotonic()
             wake = self.lane.wake_at()
             wait = 0.5 if wake is None else min(0.5, max(0.0, wake - now))
-            try:
+            with contextlib.suppress(queue.Empty):  # then a deadline is due, or nothing is
                 self.lane.handle(self.queue.get(timeout=wait))
-            except queue.Empty:
-                pass  # a deadline, or just a sign of life
             self.lane.tick()
 
 
@@ -204,27 +205,26 @@ class Gate:
     # -- sync.sock -----------------------------------------------------------------------------
 
     def _sync_door(self, peer: Peer, message: dict[str, Any]) -> Answer:
-        if "answer" in message:
-            return self._claim_answer(message["answer"])
-        if "probed" in message:
-            self.claims.probed(int(message["probed"]), bool(message.get("ok")))
-            return None
-        if "beat" in message:
-            return self._heartbeat_answer(message["beat"])
-        if "server" in message:
-            return self._server_state(message["server"])
+        answers: dict[str, Callable[[Any], None]] = {
+            "answer": self._claim_answer,
+            "probed": lambda number: self.claims.probed(int(number), bool(message.get("ok"))),
+            "beat": self._heartbeat_answer,
+            "server": self._server_state,
+        }
+        for name, take in answers.items():
+            if name in message:
+                take(message[name])
+                return None
         op = message.get("op")
         if op == "records":
             return self._records(int(message.get("after", 0)), int(message.get("limit", 100)))
-        if op == "follow":
-            peer.follows = True
-            return None
-        if op == "claims":
-            peer.answers_claims = True
-            return None
-        raise PeerMessage(f"sync.sock has no op {op!r}", "See docs/ipc.md")
+        if op not in {"follow", "claims"}:
+            raise PeerMessage(f"sync.sock has no op {op!r}", "See docs/ipc.md")
+        peer.follows = peer.follows or op == "follow"
+        peer.answers_claims = peer.answers_claims or op == "claims"
+        return None
 
-    def _claim_answer(self, answer: dict[str, Any]) -> Answer:
+    def _claim_answer(self, answer: dict[str, Any]) -> None:
         states = {
             "granted": ClaimState.GRANTED,
             "taken": ClaimState.TAKEN,
@@ -241,10 +241,10 @@ class Gate:
         message = ClaimAnswer(bytes.fromhex(answer["presentation"]), claim)
         for thread in self.lanes.values():
             thread.queue.put(message)
-        return None
 
     def _records(self, after: int, limit: int) -> Answer:
-        entries, size = [], 0
+        entries: list[dict[str, Any]] = []
+        size = 0
         journal = self.journal.journal()
         for entry in journal.after(after, max(1, min(limit, 500))):
             body = entry_to_json(entry)
@@ -262,7 +262,7 @@ class Gate:
         health.pop("server")
         self.server_link({"heartbeat": {"nonce": nonce.hex(), "health": health}})
 
-    def _heartbeat_answer(self, beat: dict[str, Any]) -> Answer:
+    def _heartbeat_answer(self, beat: dict[str, Any]) -> None:
         received = self.clock.monotonic()
         if self._beat is not None and beat.get("nonce") == self._beat[0].hex():
             nonce, sent = self._beat
@@ -274,7 +274,6 @@ class Gate:
                 self.report("server_time", error)
         for command in beat.get("commands") or []:
             self._commanded(command)
-        return None
 
     def _commanded(self, command: dict[str, Any]) -> None:
         """What the server may say: never release, never admit."""
@@ -287,7 +286,7 @@ class Gate:
             if thread:
                 thread.queue.put(DeviceFault("organiser", error, blocks=True))
 
-    def _server_state(self, state: dict[str, Any]) -> Answer:
+    def _server_state(self, state: dict[str, Any]) -> None:
         was_online = self.server.get("online")
         self.server = {
             name: state.get(name) for name in ("online", "last_contact", "waiting", "parked")
@@ -296,7 +295,6 @@ class Gate:
             self.books.contacted(self.clock.monotonic())
         if was_online != self.server["online"]:
             self.events.publish("server", state="online" if self.server["online"] else "offline")
-        return None
 
     # -- control.sock --------------------------------------------------------------------------
 

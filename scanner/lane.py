@@ -438,6 +438,13 @@ class Lane:
         if product.group is GroupRule.ONE_SHOWS_ALL and ticket and ticket.entries > 1:
             self._group = showing
 
+    def passed_before(self, direction: str, number: int) -> None:
+        """Passages that the journal holds from before this start."""
+        if direction == Direction.ENTRY:
+            self.entered += number
+        else:
+            self.left += number
+
     def rate(self) -> int:
         """Passages in the last ten minutes."""
         since = self._clock.monotonic() - 600

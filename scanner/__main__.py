@@ -1,0 +1,291 @@
+"""The lane process: ``python -P -m scanner --config FILE --state DIR --run DIR``.
+
+Read this file first: it puts every part of a gate in its place. Crash-only: there is no stop
+path, a kill is how it ends, and what it left behind is settled at the next start.
+"""
+
+import argparse
+import gc
+import logging
+import os
+import random
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from admission.errors import GateError
+from config.models import AdmitConfig, LaneConfig
+from config.notify import notify
+from config.read import read_config
+from drivers.messages import Sighting as ReaderSighting
+from drivers.scheduler import ThreadScheduler
+from scanner.admissions import Admissions
+from scanner.bookkeeper import POLL_EVERY, Bookkeeper, MirrorElsewhere
+from scanner.books import NothingElsewhere
+from scanner.claims import ClaimDesk
+from scanner.clock import SystemClock, boot_id
+from scanner.devices import (
+    has_passage_sensor,
+    open_lane_lights,
+    open_lane_turnstile,
+    watch_inputs,
+)
+from scanner.events import EventLog
+from scanner.gate import Gate, LaneThread, write_status
+from scanner.journal_keeper import JournalKeeper, take_ownership
+from scanner.lane import Lane, LaneSettings
+from scanner.messages import DeviceFault, Sighting
+from scanner.readers import Reader, Readers
+from scanner.showing import Stamp
+from scanner.sockets import Server
+from store.journal import JournalUnavailable
+
+log = logging.getLogger("admit.scanner")
+
+HEARTBEAT_EVERY = 15.0
+STUCK_AFTER = 4.0
+"""Seconds without a sign of life of a lane's thread after which the watchdog is not fed."""
+IDLE_FOR = 2.0
+"""Seconds a gate is idle before the journal's log is moved into its file."""
+
+
+# The parts know one another in a ring: a lambda names the part that is made later (PLW0108).
+
+
+class Parts:
+    """The parts of one gate, wired."""
+
+    def __init__(self, config: AdmitConfig, state: Path, run: Path) -> None:
+        self.config, self.run = config, run
+        own = state / "scanner"
+        for directory in (own, run):
+            directory.mkdir(parents=True, exist_ok=True)
+        self.lock = take_ownership(own)
+        (own / "training.db").unlink(missing_ok=True)
+        self.clock = SystemClock(trust_system=config.clock.trust_system)
+        self.scheduler = ThreadScheduler()
+        boot = boot_id()
+        self.journal = self._journal(own / "journal.db")
+        self.events = EventLog(self.clock, boot.hex()[:8], lambda: self.server.wake())  # noqa: PLW0108
+        self.books = Bookkeeper(
+            event=config.gate.event,
+            root_keys=config.trust.root_keys,
+            threshold=config.trust.threshold,
+            directory=state / "sync",
+            report=lambda name, error: self.gate.report(name, error),  # noqa: PLW0108
+        )
+        stamp = Stamp(self.clock, config.gate.event, boot)
+        elsewhere = MirrorElsewhere(state / "sync" / "mirror.db", self._own_scans)
+        self.admissions = Admissions(
+            journal=self.journal.journal,
+            books=self.books.books,
+            elsewhere=elsewhere,
+            clock=self.clock,
+            stamp=stamp,
+            policy=config.gate_policy,
+        )
+        self.training = Admissions(
+            journal=self._journal(own / "training.db").journal,
+            books=self.books.books,
+            elsewhere=NothingElsewhere(),
+            clock=self.clock,
+            stamp=stamp,
+            policy=config.gate_policy,
+        )
+        self.claims = ClaimDesk(
+            self.clock,
+            lambda message: self.server.to_sync(message),  # noqa: PLW0108
+            config.server.claim_budget,
+            config.server.authority,
+        )
+        self.lanes = [self._lane(lane) for lane in config.lanes]
+        self.gate = Gate(
+            name=config.gate.name,
+            event=config.gate.event,
+            policy=config.gate_policy,
+            lanes=self.lanes,
+            books=self.books,
+            journal=self.journal,
+            claims=self.claims,
+            clock=self.clock,
+            events=self.events,
+            boot=boot.hex()[:8],
+        )
+        self.server = Server(run, self.gate.doors())
+        self.gate.server_link = self.server.to_sync
+        self.readers = Readers([reader for lane in self.lanes for reader in lane.readers])
+
+    def _journal(self, path: Path) -> JournalKeeper:
+        return JournalKeeper(path, self.config.gate.event, self.clock.monotonic)
+
+    def _own_scans(self) -> tuple[str, bytes]:
+        identity = self.books.identity
+        return (identity.device if identity else ""), self.journal.journal().epoch
+
+    def _lane(self, config: LaneConfig) -> LaneThread:
+        pending: list[object] = []
+        thread: LaneThread | None = None
+
+        def put(message: object) -> None:
+            (thread.queue.put if thread else pending.append)(message)  # type: ignore[arg-type]
+
+        turnstile = open_lane_turnstile(config, self.scheduler, put)
+        lane = Lane(
+            LaneSettings(
+                name=config.name,
+                check_in_list=config.check_in_list,
+                release_for=config.release_for,
+                settle=config.settle,
+                sensor_fitted=has_passage_sensor(config),
+                mode=config.mode,
+                direction=config.direction,
+            ),
+            turnstile=turnstile,
+            lights=open_lane_lights(config, put),
+            admissions=self.admissions,
+            training=self.training,
+            claims=self.claims,
+            clock=self.clock,
+            publish=self.events.publish,
+        )
+        readers = _lane_readers(config, lane, put)
+        thread = LaneThread(lane, self.clock, turnstile, readers)
+        thread.inputs = watch_inputs(config, put)
+        for message in pending:
+            thread.queue.put(message)  # type: ignore[arg-type]
+        return thread
+
+
+def _lane_readers(config: LaneConfig, lane: Lane, put: Callable[[object], None]) -> list[Reader]:
+    first = lane.settings.first_direction
+    sides = [(uri, first) for uri in config.readers]
+    sides += [(uri, first.opposite) for uri in config.exit_readers]
+    readers = []
+    for number, (uri, direction) in enumerate(sides, 1):
+
+        def sighted(seen: ReaderSighting, direction=direction) -> None:  # type: ignore[no-untyped-def]
+            put(Sighting(seen.payload, seen.medium, seen.size, seen.at, direction))
+
+        def faulty(name: str, error: GateError | None, number: int = number) -> None:
+            put(DeviceFault(f"reader {number} {name}", error))
+
+        readers.append(Reader(str(uri), sighted, faulty))
+    return readers
+
+
+def recover(parts: Parts) -> None:
+    """Settle what the last run left behind; without a journal the lanes say so themselves."""
+    try:
+        journal = parts.journal.journal()
+        parts.clock.floor(journal.last_at)
+        lost = parts.admissions.recover()
+        for lane, direction, _, number in journal.passages():
+            for thread in parts.lanes:
+                if thread.lane.settings.name == lane:
+                    thread.lane.passed_before(direction, number)
+    except JournalUnavailable as error:
+        log.error("%s %s", error.cause, error.remedy)
+        return
+    if lost:
+        log.warning("%d admissions were interrupted by the last stop", len(lost))
+
+
+def keep_books(parts: Parts) -> None:
+    """The bookkeeper's thread."""
+    pause = threading.Event()
+    while True:
+        parts.books.poll()
+        pause.wait(POLL_EVERY)
+
+
+def watch(parts: Parts) -> None:
+    """The main thread: probes, heartbeat, status file, watchdog; ten times a second."""
+    pause = threading.Event()
+    beat_at = status_at = 0.0
+    checkpointed = busy_at = 0
+    while True:
+        now = parts.clock.monotonic()
+        parts.claims.tick()
+        if now >= beat_at and parts.config.server.kind != "none":
+            parts.gate.beat()
+            beat_at = now + HEARTBEAT_EVERY * random.uniform(0.8, 1.2)
+        if now >= status_at:
+            write_status(parts.run / "status.json", parts.gate.status())
+            _look_at_clock(parts)
+            status_at = now + 1.0
+            checkpointed, busy_at = _checkpoint_when_idle(parts, checkpointed, busy_at)
+        if all(now - lane.alive_at < STUCK_AFTER for lane in parts.lanes):
+            notify("WATCHDOG=1")
+        pause.wait(0.1)
+
+
+def _look_at_clock(parts: Parts) -> None:
+    off = parts.clock.disagreement
+    error = None
+    if off is not None:
+        error = GateError(
+            f"the system clock and the server differ by {off:.0f} s; the server's time is used",
+            "Check the time server this gate's network names",
+        )
+    parts.gate.report("clock", error)
+
+
+def _checkpoint_when_idle(parts: Parts, checkpointed: int, last: int) -> tuple[int, int]:
+    """Once a second: move the log when nothing was written since a second ago."""
+    head = parts.journal.head()
+    if head == last and head != checkpointed:
+        try:
+            parts.journal.journal().checkpoint()
+        except JournalUnavailable as error:
+            log.warning("%s", error.cause)
+        return head, head
+    return checkpointed, head
+
+
+def _die(args: threading.ExceptHookArgs) -> None:
+    """A thread that ends ends the gate: the service manager starts it whole."""
+    log.critical("thread %s ended", args.thread and args.thread.name, exc_info=args.exc_value)
+    logging.shutdown()
+    os._exit(70)
+
+
+def run(config: AdmitConfig, state: Path, run_directory: Path) -> None:
+    """Run the gate for ever."""
+    parts = Parts(config, state, run_directory)
+    parts.books.poll()
+    recover(parts)
+    gc.freeze()  # what was imported lives for ever: no collection has to look at it again
+    threads = [
+        threading.Thread(target=parts.server.serve, args=(parts.gate.feed,), name="sockets"),
+        threading.Thread(target=parts.readers.serve, name="readers"),
+        threading.Thread(target=keep_books, args=(parts,), name="books"),
+    ]
+    for thread in [*threads, *parts.lanes]:
+        thread.daemon = True
+        thread.start()
+    notify("READY=1")
+    log.info("gate %s is ready: %d lanes", config.gate.name, len(parts.lanes))
+    watch(parts)
+
+
+def main() -> int:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -P -m scanner", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--state", type=Path, default=Path("/var/lib/admit"))
+    parser.add_argument("--run", type=Path, default=Path("/run/admit"))
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    sys.setswitchinterval(0.0005)
+    threading.excepthook = _die
+    try:
+        run(read_config(given.config), given.state, given.run)
+    except GateError as error:
+        sys.stderr.write(f"{error.cause}\n{error.remedy}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
