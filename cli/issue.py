@@ -77,7 +77,7 @@ def code_text(row: TicketRow, issuer: SecretKey, event_key: bytes) -> str:
 
 
 def qr_code(text: str) -> segno.QRCode:
-    """Return the QR code of ``text``: ECC Q, which reads best through glare (docs/adr).
+    """Return the QR code of ``text``: ECC Q, which reads best through glare on screens.
 
     Signed tickets go in alphanumeric mode, which every reader gives back unchanged.
     """

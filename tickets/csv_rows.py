@@ -106,11 +106,12 @@ def _whole_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes | None]]:
     """Yield line numbers and lines; None for a line cut at `MAX_LINE`, its pieces joined to it."""
     number, within = 0, False
     for piece in lines:
-        cut = len(piece) >= MAX_LINE and not piece.endswith(b"\n")
+        ended = piece.endswith(b"\n")
+        too_long = len(piece) > MAX_LINE or (len(piece) == MAX_LINE and not ended)
         if not within:
             number += 1
-            yield number, None if cut else piece
-        within = cut or (within and not piece.endswith(b"\n"))
+            yield number, None if too_long else piece
+        within = not ended and (within or too_long)
 
 
 class _Reader:
@@ -119,7 +120,11 @@ class _Reader:
     def __init__(self, header: bytes | None) -> None:
         text = _header_text(header)
         self._delimiter = max(",;\t", key=text.count)
-        self._columns = _columns([cell.strip().lower() for cell in self._cells(text)])
+        try:
+            cells = self._cells(text)
+        except RowError as error:
+            raise CsvRejected(f"line 1: {error.cause}", error.remedy) from error
+        self._columns = _columns([cell.strip().lower() for cell in cells])
         self._first_lines: dict[str, dict[str, int]] = {"id": {}, "code": {}}
 
     def row(self, number: int, line: bytes | None) -> TicketRow:

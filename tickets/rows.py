@@ -63,10 +63,12 @@ def pack(ticket: Ticket) -> bytes:
     """Return the 30-byte row of ``ticket``.
 
     Raises:
-        ValueError: the key has not 16 bytes, or a number does not fit its field.
+        ValueError: the key has not 16 bytes, a number does not fit, or a flag is not known.
     """
     if len(ticket.key) != TICKET_KEY_BYTES:  # struct would pad or cut it without a word
         raise ValueError(f"a ticket key has {TICKET_KEY_BYTES} bytes, not {len(ticket.key)}")
+    if ticket.flags & ~_FLAGS:
+        raise ValueError(f"flags {ticket.flags!r} do not fit: none is above {max(Status)}")
     numbers = (ticket.product, ticket.entries, ticket.flags, ticket.valid_from, ticket.valid_until)
     try:
         return _ROW.pack(ticket.key, *numbers)

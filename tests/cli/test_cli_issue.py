@@ -1,0 +1,204 @@
+"""From a CSV file to pictures that a gate reads as the tickets they are."""
+
+import json
+import tracemalloc
+
+import cv2
+import pytest
+import segno
+import zxingcpp
+from typer.testing import CliRunner
+
+import cli.issue
+from cli.__main__ import build
+from cli.issue import MODULE, QUIET_ZONE, issue, picture_name, qr_code
+from tickets import ad1
+from tickets.credential import Credential, Format
+from tickets.csv_rows import CsvRejected
+from tickets.errors import GateError
+from tickets.key_files import KeyFault, Role, load_key, new_key, save_key
+from tickets.keys import cti_of
+from tickets.parse import parse
+from tickets.trust import trust_of
+
+
+def run(*words):
+    return CliRunner().invoke(build(str(words[0])), [str(word) for word in words])
+
+
+@pytest.fixture
+def keys(tmp_path):
+    directory = tmp_path / "keys"
+    assert run("keys", "new", "--out", directory, "--event", "FEST26").exit_code == 0
+    return directory
+
+
+@pytest.fixture
+def issued(tmp_path, keys):
+    """Issue a CSV text; gives the command's result and the directory of pictures."""
+
+    def issue_text(text, *options):
+        source, out = tmp_path / "tickets.csv", tmp_path / "out"
+        source.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return run("issue", source, "--out", out, "--keys", keys, *options), out
+
+    return issue_text
+
+
+def read_picture(path):
+    (code,) = zxingcpp.read_barcodes(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+    return code.bytes
+
+
+def test_a_picture_is_read_as_the_ticket_of_its_row(issued, keys):
+    result, out = issued("id,product,entries,valid_from\nA-1,7,3,2026-07-01T00:00:00Z\n")
+    assert result.exit_code == 0, result.output
+    issuer, event = load_key(keys, Role.ISSUER), load_key(keys, Role.EVENT)
+    trust = trust_of("FEST26", {issuer.kid: issuer.public})
+    assert parse(read_picture(out / "A-1.png"), trust) == Credential(
+        Format.AD1, cti_of(event.secret, "A-1"), 7, 3, 1782864000, None, issuer.kid
+    )
+
+
+@pytest.mark.parametrize("code", ["XY-123", "lower case", "Ä-Öß №7", "12345678"])
+def test_a_row_with_a_code_shows_that_code_as_it_is(issued, code):
+    _, out = issued(f"id,code\nA-1,{code}\n")
+    assert read_picture(out / "A-1.png") == code.encode()
+
+
+def test_a_signed_code_is_alphanumeric_with_much_error_correction():
+    seed = bytes(32)
+    code = qr_code(ad1.to_qr_text(ad1.sign(seed, bytes(8), "FEST26", bytes(16))))
+    assert (code.mode, code.error, code.is_micro) == ("alphanumeric", "Q", False)
+
+
+def test_a_module_is_eight_pixels_within_four_of_white(issued):
+    _, out = issued("id,code\nA-1,XY\n")
+    modules = segno.make_qr("XY", error="q").symbol_size(border=QUIET_ZONE)[0]
+    assert cv2.imread(str(out / "A-1.png")).shape[0] == modules * MODULE
+
+
+def test_the_same_row_makes_the_same_picture_again(issued):
+    _, out = issued("id\nA-1\n")
+    first = read_picture(out / "A-1.png")
+    issued("id\nA-1\n")
+    assert read_picture(out / "A-1.png") == first
+
+
+def test_bad_rows_are_named_the_good_made_and_the_exit_code_tells(issued):
+    result, out = issued("id,product\nA,1\nB,VIP\nC,1\nA,2\n")
+    assert result.exit_code == 1
+    assert sorted(path.name for path in out.iterdir()) == ["A.png", "C.png"]
+    assert "line 3: product 'VIP'" in result.output
+    assert "line 5: id 'A' is that of line 2 too" in result.output
+    assert "2 tickets" in result.output
+
+
+def test_json_is_one_object_per_row(issued):
+    result, out = issued("id,product\nA,1\nB,VIP\n", "--json")
+    good, bad = map(json.loads, result.output.splitlines())
+    assert good["file"] == str(out / "A.png")
+    assert read_picture(out / "A.png").decode() == good["text"]
+    assert (bad["line"], set(bad)) == (3, {"line", "cause", "remedy"})
+
+
+def test_no_bad_id_leaves_the_directory(issued, tmp_path):
+    _, out = issued("id\n../../evil\n/etc/passwd\n..\n.hidden\nCON/x\n")
+    assert len(list(out.iterdir())) == 5
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+    assert {path.name for path in tmp_path.iterdir()} == {"keys", "out", "tickets.csv"}
+
+
+def test_two_ids_never_share_a_picture():
+    ids = ["a/b", "a_b", "a%2Fb", "a b", "Ä", "~", "x" * 128, "x" * 127, "Ä" * 128, "Ä" * 127]
+    names = {picture_name(each) for each in ids}
+    assert len(names) == len(ids)
+    assert all(len(name) <= 128 for name in names)
+
+
+@pytest.mark.parametrize("data", [b"", "id\nA\n".encode("utf-16"), b"ticket\nA\n"])
+def test_a_file_that_is_no_list_is_a_named_fault(issued, data):
+    result, _ = issued(data)
+    assert isinstance(result.exception, CsvRejected)
+
+
+def test_a_missing_file_is_a_named_fault(tmp_path, keys):
+    result = run("issue", tmp_path / "none.csv", "--out", tmp_path / "out", "--keys", keys)
+    assert isinstance(result.exception, GateError)
+    assert "none.csv: No such file" in result.exception.cause
+
+
+def test_pictures_that_cannot_be_written_are_a_named_fault(tmp_path, keys):
+    (tmp_path / "t.csv").write_text("id\nA\n")
+    (tmp_path / "out").write_text("a file in the way")
+    result = run("issue", tmp_path / "t.csv", "--out", tmp_path / "out", "--keys", keys)
+    assert isinstance(result.exception, GateError)
+    assert "has room" in result.exception.remedy
+
+
+def test_keys_of_two_events_make_no_ticket(tmp_path, issued, keys):
+    (keys / "event.toml").unlink()
+    save_key(new_key(Role.EVENT, "OTHER"), keys)
+    result, out = issued("id\nA\n")
+    assert isinstance(result.exception, KeyFault)
+    assert not out.exists()
+
+
+def test_many_rows_are_not_held_in_memory(tmp_path, keys, monkeypatch):
+    """Of a row only its id stays, to find double ones; pictures are left out here."""
+
+    class NoPicture:
+        def save(self, *_, **__):
+            return None
+
+    monkeypatch.setattr(cli.issue, "qr_code", lambda _: NoPicture())
+    source = tmp_path / "many.csv"
+    source.write_text("id,name\n" + "".join(f"{n},{'x' * 5000}\n" for n in range(2_000)))
+    tracemalloc.start()
+    issue(source, tmp_path / "out", keys)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3_000_000  # the file has 10 MB
+
+
+# admit keys new
+
+
+def test_new_keys_are_four_files_and_the_line_for_the_configuration(tmp_path):
+    result = run("keys", "new", "--out", tmp_path / "k", "--event", "FEST26")
+    assert sorted(path.name for path in (tmp_path / "k").iterdir()) == [
+        "event.toml",
+        "issuer.toml",
+        "list.toml",
+        "root.toml",
+    ]
+    assert 'root_keys = ["' in result.output
+
+
+def test_no_secret_is_printed(tmp_path):
+    for options in ([], ["--json"]):
+        out = tmp_path / f"k{len(options)}"
+        result = run("keys", "new", "--out", out, "--event", "FEST26", *options)
+        for role in Role:
+            assert load_key(out, role).secret.hex() not in result.output
+
+
+def test_json_names_the_public_keys(tmp_path):
+    result = run("keys", "new", "--out", tmp_path / "k", "--event", "FEST26", "--json")
+    shown = {each["role"]: each for each in map(json.loads, result.output.splitlines())}
+    assert shown["issuer"]["kid"] == load_key(tmp_path / "k", Role.ISSUER).kid.hex()
+    assert "public" not in shown["event"]
+
+
+def test_keys_are_not_mixed_into_a_directory_that_has_some(tmp_path):
+    save_key(old := new_key(Role.EVENT, "OTHER"), tmp_path)
+    result = run("keys", "new", "--out", tmp_path, "--event", "FEST26")
+    assert isinstance(result.exception, KeyFault)
+    assert [path.name for path in tmp_path.iterdir()] == ["event.toml"]
+    assert load_key(tmp_path, Role.EVENT) == old
+
+
+def test_a_bad_event_name_makes_no_key(tmp_path):
+    result = run("keys", "new", "--out", tmp_path / "k", "--event", "much too long a name")
+    assert isinstance(result.exception, GateError)
+    assert not (tmp_path / "k").exists()
