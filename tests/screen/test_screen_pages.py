@@ -3,12 +3,13 @@
 import asyncio
 import json
 import re
+import socket
 
 import httpx
 import pytest
 
 import screen.stream
-from screen.__main__ import listen
+from screen.__main__ import CONNECTIONS, listen
 from screen.app import HEADERS
 from screen.errors import ScreenUnavailable
 from screen.stream import LiveStream
@@ -31,6 +32,16 @@ def scanner(tmp_path):
 def site(tmp_path, scanner):
     with serving(tmp_path, "entry-1", "exit-1") as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """A client of a screen whose gate is not there; what it serves does not depend on that."""
+    with (
+        serving(tmp_path_factory.mktemp("run"), "entry-1", "exit-1") as address,
+        httpx.Client(base_url=address, timeout=10) as client,
+    ):
+        yield client
 
 
 class Stream:
@@ -69,8 +80,8 @@ def stream(site):
 
 
 @pytest.mark.parametrize("path", [*PAGES, *(f"/static/{name}" for name in FILES), "/nowhere"])
-def test_every_answer_carries_the_security_headers(site, path):
-    answer = httpx.get(site + path)
+def test_every_answer_carries_the_security_headers(pages, path):
+    answer = pages.get(path)
     assert answer.status_code == (404 if path == "/nowhere" else 200)
     for name, value in HEADERS.items():
         assert answer.headers[name] == value
@@ -78,30 +89,30 @@ def test_every_answer_carries_the_security_headers(site, path):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_load_nothing_from_elsewhere_and_run_nothing_inline(site, path):
-    page = httpx.get(site + path).text
+def test_pages_load_nothing_from_elsewhere_and_run_nothing_inline(pages, path):
+    page = pages.get(path).text
     assert not re.search(r"https?://", page)
     assert not re.search(r"<script(?![^>]*\bsrc=)", page)
     assert not re.search(r"\s(on[a-z]+|style)=", page)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"])
-def test_pages_can_only_be_read(site, method):
-    answer = httpx.request(method, site + "/steward")
+def test_pages_can_only_be_read(pages, method):
+    answer = pages.request(method, "/steward")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "[", ""])
 @pytest.mark.parametrize("path", ["/", "/steward", "/stream", "/static/lane.js"])
-def test_foreign_host_names_are_refused(site, host, path):
-    assert httpx.get(site + path, headers={"host": host}).status_code in (400, 421)
+def test_foreign_host_names_are_refused(pages, host, path):
+    assert pages.get(path, headers={"host": host}).status_code in (400, 421)
 
 
 @pytest.mark.parametrize(
     "path", ["/lane/x", "/lane/%3Cb%3E", "/stream?lane=x", "/lane/", "/lane/a/b"]
 )
-def test_an_unknown_lane_is_not_found(site, path):
-    answer = httpx.get(site + path)
+def test_an_unknown_lane_is_not_found(pages, path):
+    answer = pages.get(path)
     assert answer.status_code == 404
     assert "html" not in answer.headers["content-type"]
 
@@ -116,15 +127,15 @@ def test_an_unknown_lane_is_not_found(site, path):
         "/static//etc",
     ],
 )
-def test_only_the_assets_are_served(site, path):
-    assert httpx.get(site + path).status_code == 404
+def test_only_the_assets_are_served(pages, path):
+    assert pages.get(path).status_code == 404
 
 
-def test_the_language_is_the_first_configured_unless_asked_for(site):
-    assert "Please wait" in httpx.get(site + "/lane/entry-1").text
-    assert "Bitte warten" in httpx.get(site + "/lane/entry-1?lang=de").text
-    assert "Patientez" in httpx.get(site + "/lane/entry-1?lang=fr").text
-    assert "Please wait" in httpx.get(site + "/lane/entry-1?lang=../../etc").text
+def test_the_language_is_the_first_configured_unless_asked_for(pages):
+    assert "Please wait" in pages.get("/lane/entry-1").text
+    assert "Bitte warten" in pages.get("/lane/entry-1?lang=de").text
+    assert "Patientez" in pages.get("/lane/entry-1?lang=fr").text
+    assert "Please wait" in pages.get("/lane/entry-1?lang=../../etc").text
 
 
 def test_a_page_starts_without_a_verdict(site, scanner):
@@ -207,10 +218,12 @@ def test_a_browser_that_takes_nothing_is_dropped(monkeypatch, caplog):
 
 
 def test_streams_of_browsers_that_left_end(site, scanner):
-    """Forty visits leave no stream behind: a later change still arrives."""
-    for _ in range(40):
-        with httpx.stream("GET", site + "/stream") as response:
-            next(response.iter_lines())
+    """More visits than the server has places leave none taken: a later page is still served."""
+    address = ("127.0.0.1", int(site.rsplit(":", 1)[1]))
+    for _ in range(CONNECTIONS + 20):
+        with socket.create_connection(address, timeout=10) as visit:
+            visit.sendall(b"GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert visit.recv(15) == b"HTTP/1.1 200 OK"
     with httpx.stream("GET", site + "/stream", timeout=10) as response:
         page = Stream(response)
         page.of("link", lambda link: link["up"])
