@@ -133,10 +133,6 @@ class Mirror:
                 raise
             self._base.execute("COMMIT")
 
-    def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
-        with self._lock:
-            return self._base.execute(query, values).fetchall()
-
     # Positions
 
     def position(self, name: str) -> int:
@@ -212,11 +208,17 @@ class Mirror:
             base.execute(query, (result, presentation))
 
     def note(self, facts: Iterable[JournalFact]) -> None:
-        """Note what the journal says of open intents; others are passed over."""
+        """Note what the journal says of intents; others are passed over.
+
+        A later outcome that does not count opens a settled intent again: a steward may say
+        afterwards that nobody went through.
+        """
         with self._transaction() as base:
             base.executemany(
-                "UPDATE intent SET verdict = coalesce(?, verdict), outcome = coalesce(?, outcome),"
-                " counts = coalesce(?, counts) WHERE presentation = ? AND closed IS NULL",
+                "UPDATE intent SET verdict = coalesce(?1, verdict),"
+                " outcome = coalesce(?2, outcome), counts = coalesce(?3, counts),"
+                " closed = iif(?3 = 0, NULL, closed)"
+                " WHERE presentation = ?4 AND (closed IS NULL OR closed = 'stands')",
                 [(fact.verdict, fact.outcome, fact.counts, fact.presentation) for fact in facts],
             )
 
@@ -236,9 +238,12 @@ class Mirror:
             rows = self._base.execute(query).fetchall()
         return [_intent(*row) for row in rows]
 
-    def knows_intent(self, presentation: bytes) -> bool:
-        """Whether a claim of this presentation was ever intended here."""
-        return bool(self._rows("SELECT 1 FROM intent WHERE presentation = ?", presentation))
+    def how_closed(self, presentation: bytes) -> str | None:
+        """How the intent of a presentation ended; empty: still open; None: there never was one."""
+        query = "SELECT coalesce(closed, '') FROM intent WHERE presentation = ?"
+        with self._lock:
+            row = self._base.execute(query, (presentation,)).fetchone()
+        return str(row[0]) if row else None
 
     # Records
 

@@ -106,7 +106,19 @@ def test_an_intent_gathers_answer_and_journal_until_it_is_closed(path):
     ]
     writer.close_intent(intent().presentation, "annulled")
     assert writer.open_intents() == []
-    assert writer.knows_intent(intent().presentation)
+    assert writer.how_closed(intent().presentation) == "annulled"
+    assert writer.how_closed(b"never intended..") is None
+
+
+def test_an_entry_taken_back_later_opens_its_settled_intent_again(path):
+    writer = Mirror(path)
+    writer.intend(intent())
+    writer.note([JournalFact(intent().presentation, "admitted", "passage", True)])
+    writer.close_intent(intent().presentation, "stands")
+    writer.note([JournalFact(intent().presentation, None, "passage", True)])
+    assert writer.open_intents() == []
+    writer.note([JournalFact(intent().presentation, None, "no_passage", False)])
+    assert [found.counts for found in writer.open_intents()] == [False]
 
 
 def test_acknowledgements_beyond_the_position_are_kept_and_fold_into_it(path):

@@ -1,0 +1,122 @@
+"""What is still to go up, in order: pure bookkeeping over the journal's entries.
+
+A scan that was admitted waits for its outcome and goes up together with it; others overtake it. The
+acknowledgement of each record is its own.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from store.records import OUTCOMES, Kind
+
+BATCH = 500
+"""Records of one request at most. Source: docs/protocol.md."""
+OUTCOME_WAIT = 60.0
+"""Seconds a scan waits for its outcome. The longest release and settling end long before; a scan
+that gets none (a lane that only checks) must not wait for ever."""
+_OUTCOMES = frozenset(kind.value for kind in OUTCOMES)
+
+
+@dataclass(slots=True)
+class _Item:
+    seq: int
+    text: str
+    presentation: str | None
+    outcome: bool
+    waits_until: float
+    """Monotonic seconds; 0: does not wait."""
+
+
+class Outbox:
+    """The unacknowledged records of one journal epoch.
+
+    Args:
+        epoch: 8 bytes.
+        position: Every record up to this seq is acknowledged.
+        acknowledged: Seqs beyond it that are acknowledged too.
+    """
+
+    def __init__(self, epoch: bytes, position: int, acknowledged: Iterable[int] = ()) -> None:
+        self.epoch = epoch
+        self.read = position
+        """Last seq taken in."""
+        self._acknowledged = set(acknowledged)
+        self._items: dict[int, _Item] = {}
+        self._scans: dict[str, int] = {}
+        """Presentation of a scan that waits -> its seq."""
+        self._outcomes: dict[int, int] = {}
+        """Seq of a scan -> seq of its outcome, while both are to go."""
+
+    def add(self, entries: Iterable[dict[str, Any]], now: float) -> None:
+        """Take in entries as the journal gives them, ascending; `now` in monotonic seconds."""
+        for entry in entries:
+            if entry["seq"] <= self.read:
+                continue
+            self.read = entry["seq"]
+            self._add(entry, now)
+
+    def _add(self, entry: dict[str, Any], now: float) -> None:
+        seq, presentation = entry["seq"], entry.get("presentation")
+        outcome = entry.get("kind") in _OUTCOMES
+        scan = self._scans.pop(presentation, None) if outcome and presentation else None
+        if scan is not None:  # known even when the outcome went up before it
+            self._release(scan)
+        if seq in self._acknowledged:
+            return
+        waits = _awaits_outcome(entry)
+        self._items[seq] = _Item(
+            seq, json.dumps(entry), presentation, outcome, now + OUTCOME_WAIT if waits else 0.0
+        )
+        if waits and presentation is not None:
+            self._scans[presentation] = seq
+        if scan in self._items:
+            self._outcomes[scan] = seq
+
+    def _release(self, scan: int) -> None:
+        if scan in self._items:
+            self._items[scan].waits_until = 0.0
+
+    def batch(self, now: float) -> list[dict[str, Any]]:
+        """The next records to send, at most 500: a scan is followed by its outcome."""
+        chosen: list[int] = []
+        for group in self._groups(now):
+            if len(chosen) + len(group) > BATCH:
+                break
+            chosen += group
+        return [json.loads(self._items[seq].text) for seq in chosen]
+
+    def _groups(self, now: float) -> Iterator[list[int]]:
+        led = set(self._outcomes.values())
+        for seq, item in self._items.items():  # ascending: so they came in
+            if item.waits_until > now or seq in led:
+                continue
+            outcome = self._outcomes.get(seq)
+            yield [seq] if outcome is None else [seq, outcome]
+
+    def done(self, seqs: Iterable[int]) -> int:
+        """Forget acknowledged records; returns the new position: all up to it are done."""
+        for seq in seqs:
+            item = self._items.pop(seq, None)
+            self._outcomes.pop(seq, None)
+            if item and item.presentation and self._scans.get(item.presentation) == seq:
+                del self._scans[item.presentation]
+        for scan, outcome in list(self._outcomes.items()):
+            if outcome not in self._items:
+                del self._outcomes[scan]
+        return self.position
+
+    @property
+    def position(self) -> int:
+        """Every record up to this seq is acknowledged."""
+        return min(self._items) - 1 if self._items else self.read
+
+    @property
+    def waiting(self) -> int:
+        """How many records are not acknowledged."""
+        return len(self._items)
+
+
+def _awaits_outcome(entry: dict[str, Any]) -> bool:
+    return entry.get("kind") == Kind.SCAN.value and entry.get("verdict") == "admitted"

@@ -1,0 +1,208 @@
+"""From the journal to the server: read every record once, send each until it is answered for."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from store.mirror import Conflict, JournalFact, Mirror, Parked
+from store.records import RecordMalformed, entry_from_json
+from sync.answers import RecordAnswer
+from sync.backend import Backend
+from sync.errors import AnswerMalformed, ServerRefused
+from sync.link import Link, ScannerBabbles
+from sync.outbox import Outbox
+from sync.settle import fact_of
+
+log = logging.getLogger(__name__)
+_PAGE = 200
+_SECONDS = 5.0
+_BLAMED = frozenset({400, 409, 413, 422})
+"""Statuses that speak of what was sent. 401, 403, 408, 425, 429 speak of us or of the moment."""
+
+
+class JournalReader:
+    """Reads the journal through scanner's socket into outbox and mirror.
+
+    Args:
+        monotonic: Seconds that never jump.
+    """
+
+    def __init__(self, mirror: Mirror, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._mirror, self._monotonic = mirror, monotonic
+        self.lock = threading.Lock()
+        """Holds `outbox` still."""
+        self.outbox: Outbox | None = None
+        self.facts: dict[bytes, JournalFact] = {}
+        """What the journal says since the position, by presentation."""
+
+    @property
+    def epoch(self) -> bytes:
+        """Epoch of the journal read last; empty before."""
+        return self.outbox.epoch if self.outbox else b""
+
+    def read_to_head(self, link: Link) -> float:
+        """Take in all there is; returns the monotonic time at which nothing more was there.
+
+        Raises:
+            ScannerGone, ScannerBabbles: what was taken in stays.
+        """
+        while True:
+            at = self._monotonic()
+            after = self.outbox.read if self.outbox else 0
+            page = link.ask({"op": "records", "after": after, "limit": _PAGE}, _SECONDS)
+            records, epoch, head = _page(page)
+            if self.outbox is None or self.outbox.epoch != epoch:
+                self._begin(epoch)
+                continue
+            self._take(records)
+            if self.outbox.read >= head:
+                return at
+            if not records:
+                raise ScannerBabbles(f"no records after {after}, though the head is {head}")
+
+    def _begin(self, epoch: bytes) -> None:
+        """A journal not seen since the start: go on where its acknowledgements end."""
+        position = self._mirror.position(f"records/{epoch.hex()}")
+        with self.lock:
+            self.facts.clear()
+            self.outbox = Outbox(epoch, position, self._mirror.acknowledged(epoch))
+
+    def _take(self, records: list[dict[str, Any]]) -> None:
+        facts = [fact for record in records if (fact := _fact(record)) is not None]
+        for fact in facts:
+            self.facts[fact.presentation] = _joined(self.facts.get(fact.presentation), fact)
+        # Facts before the outbox: a record that is acknowledged is not read again after a crash.
+        self._mirror.note(facts)
+        with self.lock:
+            if self.outbox is not None:
+                self.outbox.add(records, self._monotonic())
+
+
+def _page(page: dict[str, Any]) -> tuple[list[dict[str, Any]], bytes, int]:
+    try:
+        records, epoch, head = page["records"], bytes.fromhex(page["epoch"]), page["head"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ScannerBabbles(error) from error
+    if not (isinstance(records, list) and isinstance(head, int) and len(epoch) == 8):
+        raise ScannerBabbles("a page of records of another shape")
+    if not all(isinstance(r, dict) and isinstance(r.get("seq"), int) for r in records):
+        raise ScannerBabbles("a record without a seq")
+    return records, epoch, head
+
+
+def _fact(record: dict[str, Any]) -> JournalFact | None:
+    try:
+        return fact_of(entry_from_json(record))
+    except RecordMalformed as error:  # goes up as it is, and the server parks it with its reason
+        log.warning("record %s of the journal: %s", record["seq"], error)
+        return None
+
+
+def _joined(old: JournalFact | None, new: JournalFact) -> JournalFact:
+    if old is None:
+        return new
+    return JournalFact(
+        new.presentation,
+        new.verdict or old.verdict,
+        new.outcome or old.outcome,
+        old.counts if new.counts is None else new.counts,
+    )
+
+
+class Pusher:
+    """Sends what the outbox has ready, and stores each batch's answers in one transaction."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        mirror: Mirror,
+        reader: JournalReader,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._backend, self._mirror, self._reader = backend, mirror, reader
+        self._monotonic = monotonic
+
+    @property
+    def waiting(self) -> int:
+        """Records not acknowledged yet."""
+        with self._reader.lock:
+            return self._reader.outbox.waiting if self._reader.outbox else 0
+
+    def push(self) -> bool:
+        """Send one batch; False: nothing was ready.
+
+        Raises:
+            ServerFault: nothing of the batch is acknowledged; send it again later.
+        """
+        with self._reader.lock:
+            outbox = self._reader.outbox
+            batch = outbox.batch(self._monotonic()) if outbox else []
+        if outbox is None or not batch:
+            return False
+        self._send(outbox, batch)
+        return True
+
+    def _send(self, outbox: Outbox, batch: list[dict[str, Any]]) -> None:
+        try:
+            answers = self._backend.push(outbox.epoch, batch)
+        except ServerRefused as error:
+            if error.status not in _BLAMED:
+                raise
+            self._bisect(outbox, batch, error)
+            return
+        self._store(outbox, batch, answers)
+
+    def _bisect(self, outbox: Outbox, batch: list[dict[str, Any]], error: ServerRefused) -> None:
+        """Find the record the server cannot take, so that it does not hold up the others."""
+        if len(batch) == 1:
+            answer = RecordAnswer(seq=batch[0]["seq"], result="parked", reason=error.cause)
+            self._store(outbox, batch, [answer])
+            return
+        middle = len(batch) // 2
+        self._send(outbox, batch[:middle])
+        self._send(outbox, batch[middle:])
+
+    def _store(
+        self, outbox: Outbox, batch: list[dict[str, Any]], answers: list[RecordAnswer]
+    ) -> None:
+        if not answers:
+            raise AnswerMalformed("", "no record was answered for")
+        sent = {entry["seq"]: entry for entry in batch}
+        done = [answer.seq for answer in answers]
+        with self._reader.lock:
+            up_to = outbox.done(done)
+        parked = list(_parked(outbox.epoch, sent, answers))
+        conflicts = list(_conflicts(sent, answers))
+        self._mirror.acknowledge(outbox.epoch, done, up_to, parked, conflicts)
+        for row in parked:
+            log.error("record %d is parked: %s", row.seq, row.reason)
+
+
+def _parked(
+    epoch: bytes, sent: dict[int, dict[str, Any]], answers: Iterable[RecordAnswer]
+) -> Iterable[Parked]:
+    for answer in answers:
+        if answer.result in ("parked", "fork"):
+            reason = answer.reason or "no reason given"
+            if answer.result == "fork":
+                reason = f"fork: the server holds another record of this number; {reason}"
+            yield Parked(epoch, answer.seq, reason, json.dumps(sent[answer.seq]))
+
+
+def _conflicts(
+    sent: dict[int, dict[str, Any]], answers: Iterable[RecordAnswer]
+) -> Iterable[Conflict]:
+    for answer in answers:
+        other, ours = answer.conflict, sent[answer.seq].get("presentation")
+        if other is not None and ours is not None:
+            yield Conflict(
+                bytes.fromhex(ours),
+                other.presentation,
+                other.ticket_key,
+                other.list,
+                other.gate,
+                other.at,
+            )

@@ -1,0 +1,160 @@
+"""Settling claims: what the journal says decides; what it does not know is given back.
+
+A claim without a standing entry keeps a guest out for nothing; a standing entry without its claim
+lets a second one in. Both are prevented here.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from store.mirror import Intent, JournalFact, Mirror
+from store.records import OUTCOMES, Entry, Kind
+from sync.answers import OpenClaim
+from sync.backend import Authority
+
+log = logging.getLogger(__name__)
+GRACE = 2.0
+"""Seconds after which a claim that the journal does not know was not acted on: five times the
+budget of a claim, so that the record of a slow card is still waited for."""
+_COUNTS_ANYWAY = "counts"
+_NOT_HELD = frozenset({"taken", "refused"})
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What to do about one intent."""
+
+    presentation: bytes
+    do: Literal["annul", "stands", "not_held"]
+
+
+def settle(
+    intents: Iterable[Intent], caught_up: bool, epoch: bytes, age: Callable[[bytes], float]
+) -> list[Action]:
+    """Judge every open intent.
+
+    Args:
+        caught_up: The journal of `epoch` was read to its head at the time that `age` counts to.
+        age: Seconds since the intent of a presentation was made, or found after a restart.
+    Returns:
+        Actions for those that can be settled; the others wait.
+    """
+    judged = ((intent, _judge(intent, caught_up, epoch, age)) for intent in intents)
+    return [Action(intent.presentation, do) for intent, do in judged if do is not None]
+
+
+def _judge(
+    intent: Intent, caught_up: bool, epoch: bytes, age: Callable[[bytes], float]
+) -> Literal["annul", "stands", "not_held"] | None:
+    if intent.verdict == "admitted":
+        if intent.counts is None:  # still at the turnstile
+            return None
+        return "stands" if intent.counts else "annul"
+    if intent.result in _NOT_HELD:
+        return "not_held"
+    if intent.verdict == "refused":
+        return "annul"
+    # Another epoch's journal cannot be asked any more: an entry in it may stand. Kept.
+    readable = caught_up and intent.epoch in (b"", epoch)
+    return "annul" if readable and age(intent.presentation) >= GRACE else None
+
+
+def fact_of(entry: Entry) -> JournalFact | None:
+    """What a journal entry says of its presentation, if it says something here.
+
+    Source: docs/protocol.md, "What counts as an entry at central".
+    """
+    record = entry.record
+    if record.presentation is None:
+        return None
+    if record.kind is Kind.SCAN:
+        return JournalFact(record.presentation, verdict=record.verdict)
+    if record.kind not in OUTCOMES:
+        return None
+    entered = record.kind in (Kind.PASSAGE, Kind.INTERRUPTED)
+    counts = entered or record.detail.startswith(_COUNTS_ANYWAY)
+    return JournalFact(record.presentation, outcome=record.kind.value, counts=counts)
+
+
+class Settler:
+    """Carries out `settle`: closes intents, and annuls until the authority has acknowledged.
+
+    Args:
+        monotonic: Seconds that never jump.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        mirror: Mirror,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._authority, self._mirror, self._monotonic = authority, mirror, monotonic
+        self._lock = threading.Lock()
+        self._born: dict[bytes, float] = {}
+        self._due: set[bytes] = set()
+        self.to_compare = True
+        """The authority's open claims are to be looked at: at start and after it was away."""
+
+    def judge(self, caught_up: bool, epoch: bytes, at: float) -> None:
+        """Settle what the journal decides; `at`: monotonic seconds before it was read to its head.
+
+        An intent found here for the first time is not older than this process knows.
+        """
+        intents = self._mirror.open_intents()
+        with self._lock:
+            now = self._monotonic()
+            known = {i.presentation: self._born.get(i.presentation, now) for i in intents}
+            self._born = known
+        for action in settle(intents, caught_up, epoch, lambda p: at - known[p]):
+            if action.do == "annul":
+                with self._lock:
+                    self._due.add(action.presentation)
+            else:
+                self._mirror.close_intent(action.presentation, action.do)
+
+    def work(self) -> None:
+        """Annul what is due.
+
+        Raises:
+            ServerFault: the rest stays due; call again later.
+        """
+        with self._lock:
+            due = sorted(self._due)
+        for presentation in due:
+            self._authority.annul(presentation)
+            self._mirror.close_intent(presentation, "annulled")
+            with self._lock:
+                self._due.discard(presentation)
+
+    def compare(self, facts: Mapping[bytes, JournalFact], epoch: bytes) -> None:
+        """Take up claims that the authority holds open and we do not: our mirror was lost.
+
+        Args:
+            facts: What the journal of `epoch` says, by presentation, read to its head.
+        Raises:
+            ServerFault: call again later.
+        """
+        for claim in self._authority.open_claims():
+            ended = self._mirror.how_closed(claim.presentation)
+            if ended is None:
+                self._adopt(claim, facts, epoch)
+            elif ended == "annulled":
+                log.warning("claim %s is open again", claim.presentation.hex())
+                with self._lock:
+                    self._due.add(claim.presentation)
+        self.to_compare = False
+
+    def _adopt(self, claim: OpenClaim, facts: Mapping[bytes, JournalFact], epoch: bytes) -> None:
+        kind = self._authority.kind
+        self._mirror.intend(
+            Intent(claim.presentation, claim.ticket_key, claim.list, "entry", claim.at, kind, epoch)
+        )
+        # Looked up only now: the journal's reader enters a fact first and notes it then, so that
+        # one of the two finds the intent.
+        if (fact := facts.get(claim.presentation)) is not None:
+            self._mirror.note([fact])
