@@ -88,7 +88,7 @@ def _jpeg(data: bytes) -> Header:
         if length < 2 or data[at + 1 + length] != 0xFF:
             raise PictureError("The JPEG file is damaged", "Copy it again, or save it as PNG")
         at += 1 + length
-    _jpeg_body(data, at)
+    _jpeg_body(data, at - 1)
     return Header("jpeg", *size)
 
 
