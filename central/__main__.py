@@ -1,0 +1,116 @@
+"""The server process: `python -P -m central --db URL --keys DIR --port 8470`.
+
+Prints one line of JSON, `{"url": …}`, once it listens. Killing it at any moment loses nothing
+that was answered.
+"""
+
+import argparse
+import ipaddress
+import json
+import logging
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from central.app import create_app
+from central.errors import CentralFault
+from central.event import Central
+from central.lists import refresh
+from central.setup import open_central
+from tickets.errors import GateError
+
+REFRESH_SECONDS = 30.0
+"""How often it is asked whether a list is due to be confirmed."""
+_LOG = logging.getLogger("central")
+
+
+def serve(
+    central: Central,
+    host: str,
+    port: int,
+    *,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    behind_proxy: bool = False,
+) -> None:
+    """Serve until the process is told to stop.
+
+    Args:
+        port: 0 takes any free one; the line printed says which.
+        certificate, key: PEM files. Without them only loopback is served, unless a proxy on
+            this network does the encryption.
+    Raises:
+        CentralFault: the address cannot be used.
+    """
+    if certificate is None and not behind_proxy and not _is_loopback(host):
+        raise CentralFault(
+            f"{host} can be reached from outside, and the server has no certificate",
+            "Give --certificate and --key, or --behind-proxy when a proxy encrypts",
+        )
+    listener = _listen(host, port)
+    config = uvicorn.Config(
+        # Masked as it is, the page is for who sits at the server, not for the internet.
+        create_app(central, with_page=_is_loopback(host)),
+        http="h11",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        limit_concurrency=1000,
+        h11_max_incomplete_event_size=16_384,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    threading.Thread(target=_keep_current, args=(central,), daemon=True, name="refresh").start()
+    scheme = "https" if certificate else "http"
+    print(json.dumps({"url": f"{scheme}://{host}:{listener.getsockname()[1]}"}), flush=True)  # noqa: T201
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        raise CentralFault(
+            f"{host}:{port} cannot be served: {error}", "Stop what uses it, or choose another port"
+        ) from error
+
+
+def _keep_current(central: Central) -> None:
+    """Confirm the list again and again. A database that is busy or full is tried again later."""
+    wait = threading.Event()
+    while not wait.wait(REFRESH_SECONDS):
+        try:
+            refresh(central)
+        except (SQLAlchemyError, GateError) as error:
+            _LOG.error("the list could not be confirmed: %s", error)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(prog="central", description="The reference server")
+    parser.add_argument("--db", required=True, help="such as sqlite:////var/lib/central.db")
+    parser.add_argument("--keys", required=True, type=Path, help="with list.toml and event.toml")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", default=8470, type=int)
+    chosen = parser.parse_args(arguments)
+    try:
+        serve(open_central(chosen.db, chosen.keys), chosen.host, chosen.port)
+    except GateError as error:
+        sys.exit(f"{error.cause}\n{error.remedy}")
+
+
+if __name__ == "__main__":
+    main()

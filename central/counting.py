@@ -1,0 +1,184 @@
+"""How often a ticket entered, by records and held claims, and whether it may once more.
+
+The rules are those of the gate (`admission.history`), over the uses of all gates.
+"""
+
+from dataclasses import dataclass
+from itertools import takewhile
+
+from sqlalchemy import Connection, RowMapping, select
+
+from admission.direction import Direction
+from admission.history import Standing, Use
+from admission.rules import AntiPassback, CheckInList, EventPolicy, Product
+from admission.verdict import Reason
+from central.event import rules_of
+from central.schema import claim, redemption, ticket
+from tickets.rows import Status
+
+HELD = "held"
+"""State of a claim whose record has not come."""
+_BARRED = (
+    (Status.REVOKED, Reason.REVOKED),
+    (Status.CANCELLED, Reason.CANCELLED),
+    (Status.BLOCKED, Reason.BLOCKED),
+    (Status.UNAPPROVED, Reason.UNAPPROVED),
+    (Status.UNPAID, Reason.UNPAID),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What a ticket allows on a check-in list."""
+
+    allowed: int
+    """Entries; 0: any number."""
+    product: Product
+    rules: CheckInList
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether no number of uses can be too many: nothing needs to be counted."""
+        passback = self.rules.anti_passback in (AntiPassback.HARD, AntiPassback.TIMED)
+        return self.allowed == 0 and (self.product.staff or not passback)
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why an entry would be one too many: the use that stands against it."""
+
+    use: Use
+    passback: bool
+    """Whether the guest is inside, rather than the entries spent."""
+
+
+def right_of(
+    connection: Connection, policy: EventPolicy | None, ticket_key: bytes, check_in_list: str
+) -> Right | Reason:
+    """What the ticket allows on the list, or the reason why it allows nothing.
+
+    Before any ticket is imported the server knows none, and every signed ticket stands for one
+    entry; afterwards a ticket that is not there is unknown.
+    """
+    rules = rules_of(policy, check_in_list)
+    row = ticket_row(connection, ticket_key)
+    if row is None:
+        if has_tickets(connection):
+            return Reason.UNKNOWN
+        return Right(1 if rules.entries is None else rules.entries, Product(0), rules)
+    for status, reason in _BARRED:
+        if row["flags"] & status:
+            return reason
+    return _right(policy, rules, row)
+
+
+def right_regardless(
+    connection: Connection, policy: EventPolicy | None, ticket_key: bytes, check_in_list: str
+) -> Right:
+    """What the ticket allows, its status aside: by what entries that happened are judged."""
+    rules = rules_of(policy, check_in_list)
+    row = ticket_row(connection, ticket_key)
+    if row is None:
+        return Right(1 if rules.entries is None else rules.entries, Product(0), rules)
+    return _right(policy, rules, row)
+
+
+def _right(policy: EventPolicy | None, rules: CheckInList, row: RowMapping) -> Right:
+    product = policy.product(row["product"]) if policy else Product(row["product"])
+    if product.staff:
+        return Right(0, product, rules)
+    return Right(row["entries"] if rules.entries is None else rules.entries, product, rules)
+
+
+def ticket_row(connection: Connection, ticket_key: bytes) -> RowMapping | None:
+    """The row of a ticket, if it is known."""
+    query = select(ticket).where(ticket.c.key == ticket_key)
+    return connection.execute(query).mappings().first()
+
+
+def has_tickets(connection: Connection) -> bool:
+    """Whether any ticket was imported."""
+    return connection.execute(select(ticket.c.key).limit(1)).first() is not None
+
+
+def standing_uses(
+    connection: Connection, ticket_key: bytes, check_in_list: str
+) -> dict[bytes, Use]:
+    """The entries and exits that stand by the gates' records, by presentation."""
+    query = select(redemption).where(
+        redemption.c.ticket_key == ticket_key,
+        redemption.c.list == check_in_list,
+        redemption.c.stands == 1,
+    )
+    rows = connection.execute(query).mappings()
+    return {bytes(row["presentation"]): _use(row, Standing.PASSED) for row in rows}
+
+
+def held_uses(connection: Connection, ticket_key: bytes, check_in_list: str) -> dict[bytes, Use]:
+    """The entries that gates hold claims for, by presentation. A held exit gives nothing back."""
+    query = select(claim).where(
+        claim.c.ticket_key == ticket_key,
+        claim.c.list == check_in_list,
+        claim.c.state == HELD,
+        claim.c.direction == Direction.ENTRY.value,
+    )
+    rows = connection.execute(query).mappings()
+    return {bytes(row["presentation"]): _use(row, Standing.OPEN) for row in rows}
+
+
+def _use(row: RowMapping, standing: Standing) -> Use:
+    return Use(
+        presentation=bytes(row["presentation"]),
+        direction=Direction(row["direction"]),
+        check_in_list=row["list"],
+        at=row["at"],
+        where=row["gate"],
+        standing=standing,
+        here=False,
+    )
+
+
+def in_time(uses: dict[bytes, Use]) -> list[Use]:
+    """Uses in order of time; the presentation breaks ties, so that the order is always one."""
+    return sorted(uses.values(), key=lambda use: (use.at, use.presentation))
+
+
+class Tally:
+    """Uses of one ticket on one list, counted in order of time; as `admission.history` counts."""
+
+    def __init__(self, right: Right) -> None:
+        self._right = right
+        self._spent = 0
+        self._inside = 0
+        self._entries: list[Use] = []
+
+    def add(self, use: Use) -> None:
+        """Count one more use, not earlier than those before."""
+        if use.direction is Direction.ENTRY:
+            self._spent += 1
+            self._inside += 1
+            self._entries.append(use)
+        else:
+            self._spent -= self._right.rules.reentry_after_exit and self._spent > 0
+            self._inside -= self._inside > 0
+
+    def objection(self, at: float) -> Objection | None:
+        """Say what stands against one more entry at ``at``, if anything."""
+        if not self._entries:
+            return None
+        last, allowed = self._entries[-1], self._right.allowed
+        if allowed and self._spent >= allowed:
+            return Objection(last, passback=False)
+        return Objection(last, passback=True) if self._is_inside(at) else None
+
+    def _is_inside(self, at: float) -> bool:
+        rules, people = self._right.rules, self._right.product.people
+        if self._right.product.staff:
+            return False
+        if rules.anti_passback is AntiPassback.HARD:
+            return self._inside >= people
+        if rules.anti_passback is AntiPassback.TIMED:
+            since = at - 60 * rules.passback_minutes
+            recent = takewhile(lambda use: use.at > since, reversed(self._entries))
+            return sum(1 for _ in recent) >= people
+        return False

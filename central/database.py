@@ -1,0 +1,240 @@
+"""The server's database: SQLite embedded, with one writer that never makes a claim wait long.
+
+All queries are SQLAlchemy Core without SQLite's own dialect, so that PostgreSQL by URL can follow;
+what differs is in this module alone.
+"""
+
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from central import schema
+from central.errors import CentralFault, ProtocolError
+
+TURN_BUDGET = 5.0
+"""Seconds a writer waits for its turn before the call is answered 503."""
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",  # an acknowledgement must survive a power cut
+    "foreign_keys=ON",
+    f"busy_timeout={int(TURN_BUDGET * 1000)}",
+    "journal_size_limit=8388608",
+)
+
+
+class Turns:
+    """Whose turn it is to write: one at a time, and whoever is urgent before the rest."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._busy = False
+        self._urgent = 0
+
+    @contextmanager
+    def turn(self, urgent: bool) -> Iterator[None]:
+        """Hold the turn; `ProtocolError` 503 `busy` when it does not come within the budget."""
+        with self._condition:
+            self._urgent += urgent
+            free = self._condition.wait_for(
+                lambda: not self._busy and (urgent or not self._urgent), TURN_BUDGET
+            )
+            self._urgent -= urgent
+            if not free:
+                raise busy()
+            self._busy = True
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._busy = False
+                self._condition.notify_all()
+
+
+def busy() -> ProtocolError:
+    """503: too many writers at once; nothing was stored."""
+    return ProtocolError(503, "busy", "The database has no free turn", "Ask again in a second")
+
+
+class Database:
+    """Connections for reading, and the one turn for writing."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._turns = Turns()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One snapshot of everything committed so far."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self, urgent: bool = False) -> Iterator[Connection]:
+        """One transaction that holds the write lock from its start; committed on leaving."""
+        with self._turns.turn(urgent), self.engine.connect() as plain:
+            connection = plain.execution_options(admit_writing=True)
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def create_database(url: str) -> Database:
+    """Make the tables of a new database; a present one keeps its rows.
+
+    Raises:
+        CentralFault: ``url`` names no place that can be written.
+    """
+    path = _file_of(url)
+    if path and not path.exists():
+        _create_file(path)
+    database = Database(_engine(url))
+    try:
+        schema.METADATA.create_all(database.engine)
+    except DBAPIError as error:
+        raise _unusable(url, error) from error
+    if path:  # or a power cut may take the new file's name with it
+        _sync_directory(path.parent)
+    return database
+
+
+def open_database(url: str) -> Database:
+    """Open a database that `create_database` made.
+
+    Raises:
+        CentralFault: there is none, it is damaged, or it is of another version.
+    """
+    path = _file_of(url)
+    if path and not path.is_file():
+        raise CentralFault(f"there is no database {path}", "Make it with: admit central init")
+    database = Database(_engine(url))
+    try:
+        with database.reading() as connection:
+            version = get_meta(connection, "schema")
+    except DBAPIError as error:
+        raise _unusable(url, error) from error
+    if version != schema.VERSION:
+        raise CentralFault(
+            f"the database has version {version or 'none'}, this server needs {schema.VERSION}",
+            "Make it with: admit central init, or use the server that made it",
+        )
+    return database
+
+
+def get_meta(connection: Connection, name: str) -> str | None:
+    """The value of one fact about the event, or None."""
+    query = select(schema.meta.c.value).where(schema.meta.c.name == name)
+    return connection.execute(query).scalar()
+
+
+def set_meta(connection: Connection, name: str, value: str) -> None:
+    """Set one fact about the event."""
+    upsert(connection, schema.meta, [{"name": name, "value": value}], ["name"])
+
+
+def next_number(connection: Connection, name: str) -> int:
+    """The next of a row of numbers that only rise, in the order in which writers commit."""
+    counter = schema.counter
+    insert_new(connection, counter, {"name": name, "value": 0})
+    raised = update(counter).where(counter.c.name == name).values(value=counter.c.value + 1)
+    return int(connection.execute(raised.returning(counter.c.value)).scalar_one())
+
+
+def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert ``row`` unless one with its key is there; say whether it was new."""
+    statement = statement_for(connection, table).on_conflict_do_nothing()
+    return connection.execute(statement, row).rowcount == 1
+
+
+def upsert(
+    connection: Connection, table: Table, rows: list[dict[str, Any]], keys: list[str]
+) -> None:
+    """Insert ``rows``; where a row with the same ``keys`` exists, its other columns change."""
+    statement = statement_for(connection, table)
+    others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
+
+
+def statement_for(connection: Connection, table: Table) -> Any:
+    """INSERT with ON CONFLICT: both dialects have it, each with a class of its own."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url, pool_size=20, max_overflow=30, pool_timeout=TURN_BUDGET)
+    except (ArgumentError, ImportError) as error:
+        raise CentralFault(
+            f"the database address cannot be used: {error}", "Use sqlite:///central.db"
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # `_begin` opens the transactions, not the driver
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # IMMEDIATE: read, judge and write must be one, and a lock taken late could not be taken.
+    writing = connection.get_execution_options().get("admit_writing")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _file_of(url: str) -> Path | None:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise CentralFault(
+            f"the database address cannot be used: {error}", "Use sqlite:///central.db"
+        ) from error
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    if not parsed.database or parsed.database == ":memory:":
+        raise CentralFault(
+            "a database in memory keeps nothing", "Name a file: sqlite:///central.db"
+        )
+    return Path(parsed.database)
+
+
+def _create_file(path: Path) -> None:
+    """Before SQLite does, so that nobody else may read it from its first byte on."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR))
+    except OSError as error:
+        raise CentralFault(
+            f"the database {path} cannot be made: {error.strerror}",
+            "Name a file in a directory that you may write",
+        ) from error
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unusable(url: str, error: DBAPIError) -> CentralFault:
+    return CentralFault(
+        f"the database {make_url(url).render_as_string()} cannot be used: {error.orig}",
+        "Check its rights and the disk; a damaged file: keep it aside and restore the last copy",
+    )

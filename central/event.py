@@ -1,0 +1,62 @@
+"""The one event that a server serves: its database, its keys, its clock, its rules."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sqlalchemy import Connection
+
+from admission.rules import CheckInList, EventPolicy, policy_from_body
+from central.database import Database, get_meta
+from central.errors import CentralFault
+from tickets.cose import key_id, public_key_of
+
+
+@dataclass(frozen=True)
+class Central:
+    """What every part of the server works with. The root key is not among it."""
+
+    database: Database
+    event: str
+    event_key: bytes
+    """32 bytes; gates get it when they enrol."""
+    list_seed: bytes
+    """Ed25519 seed that policy, lists, deltas and times are signed with."""
+    now: Callable[[], float] = time.time
+    """Unix seconds."""
+
+    @property
+    def signer(self) -> tuple[bytes, bytes]:
+        """The list key as `tickets.statements.sign_statement` takes it."""
+        return key_id(public_key_of(self.list_seed)), self.list_seed
+
+
+def policy_in_force(connection: Connection) -> EventPolicy | None:
+    """The organiser's rules as last published; None before the first."""
+    text = get_meta(connection, "policy")
+    return None if text is None else _policy(text)
+
+
+@lru_cache(maxsize=4)
+def _policy(text: str) -> EventPolicy:
+    return policy_from_body(json.loads(text))
+
+
+def rules_of(policy: EventPolicy | None, check_in_list: str) -> CheckInList:
+    """The rules of a list; plain ones when the policy does not name it."""
+    known = policy.lists.get(check_in_list) if policy else None
+    return known or CheckInList(check_in_list)
+
+
+def event_of(connection: Connection) -> str:
+    """The event that the database was made for.
+
+    Raises:
+        CentralFault: it was made for none.
+    """
+    event = get_meta(connection, "event")
+    if event is None:
+        raise CentralFault("the database serves no event", "Run first: admit central init")
+    return event

@@ -1,0 +1,63 @@
+"""Heartbeats: a gate's health up; signed time and the organiser's commands down."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from central.bodies import Body
+from central.database import next_number
+from central.enrolment import device_named
+from central.errors import CentralFault, malformed
+from central.event import Central
+from central.schema import command, device
+from central.statements import signed_time
+from central.tokens import Caller
+
+REPEATED = 60.0
+"""Seconds a command is repeated for after it was first sent: an answer may get lost. Commands do
+no harm when they come twice."""
+_MOST = 32
+
+
+def heartbeat(central: Central, caller: Caller, body: Body) -> dict[str, object]:
+    """Keep a gate's health; answer with the signed time and what it is told to do."""
+    nonce, health = body.octets("nonce", 16), body.get("health")
+    if not isinstance(health, dict):
+        raise malformed("health is not a JSON object")
+    now = central.now()
+    with central.database.writing() as connection:
+        mine = update(device).where(device.c.device == caller.device)
+        connection.execute(mine.values(health=json.dumps(health), last_contact=now))
+        commands = _commands(connection, caller.device, now)
+    return {"time": signed_time(central, nonce), "commands": commands}
+
+
+def _commands(connection: Connection, name: str, now: float) -> list[dict[str, Any]]:
+    due = or_(command.c.told_until.is_(None), command.c.told_until > now)
+    query = select(command).where(command.c.device == name, due).order_by(command.c.number)
+    rows = connection.execute(query.limit(_MOST)).mappings().all()
+    fresh = [row["number"] for row in rows if row["told_until"] is None]
+    if fresh:
+        told = update(command).where(command.c.number.in_(fresh))
+        connection.execute(told.values(told_until=now + REPEATED))
+    return [json.loads(row["body"]) for row in rows]
+
+
+def tell(central: Central, name: str, body: dict[str, str]) -> None:
+    """Have a device do something at its next heartbeat.
+
+    Args:
+        body: `{"do": "resync"}`, `{"do": "message", "text"}` or `{"do": "out_of_service", "lane",
+            "text"}`. There is no command to release or to admit.
+    Raises:
+        CentralFault: no such device, or no such command.
+    """
+    fields = {"resync": set(), "message": {"text"}, "out_of_service": {"lane", "text"}}
+    wanted: set[str] | None = fields.get(body.get("do", ""))
+    if wanted is None or set(body) != wanted | {"do"} or any(len(t) > 512 for t in body.values()):
+        raise CentralFault("there is no such command", "See docs/protocol.md, POST /v1/heartbeat")
+    with central.database.writing() as connection:
+        device_named(connection, name)
+        row = {"number": next_number(connection, "command"), "device": name}
+        connection.execute(insert(command), row | {"body": json.dumps(body)})

@@ -1,0 +1,228 @@
+"""The tables of the server. Times are Unix seconds, UTC, by the server's clock unless said."""
+
+from typing import Any
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+VERSION = "1"
+"""Raised with every change of the tables."""
+METADATA = MetaData()
+
+# SQLite's STRICT tables know INTEGER and REAL alone; PostgreSQL must not cut either to 32 bits.
+Whole = BigInteger().with_variant(Integer(), "sqlite")
+Seconds: Double[float] = Double().with_variant(REAL(), "sqlite")
+Truth = Boolean().with_variant(Integer(), "sqlite")
+
+
+def _table(name: str, *columns: Column[Any], comment: str) -> Table:
+    return Table(name, METADATA, *columns, comment=comment, sqlite_strict=True)
+
+
+meta = _table(
+    "meta",
+    Column("name", Text, primary_key=True, comment="schema, event, policy, batch, …"),
+    Column("value", Text, nullable=False),
+    comment="Facts about the one event of this database",
+)
+
+counter = _table(
+    "counter",
+    Column("name", Text, primary_key=True, comment="what is numbered: feed, conflict, …"),
+    Column("value", Whole, nullable=False, comment="the last number given"),
+    comment="Numbers that only rise, given in the order of commits",
+)
+
+enrolment = _table(
+    "enrolment",
+    Column("digest", LargeBinary, primary_key=True, comment="BLAKE2b-256 of the one-time token"),
+    Column("gate", Text, nullable=False, comment="the gate it was made for"),
+    Column("expires", Seconds, nullable=False),
+    Column("public_key", LargeBinary, comment="who used it; None: nobody yet"),
+    comment="One-time tokens that make a device of a gate",
+)
+
+device = _table(
+    "device",
+    Column("device", Text, primary_key=True, comment="16 hex digits of its public key's hash"),
+    Column("public_key", LargeBinary, nullable=False, unique=True, comment="Ed25519, 32 bytes"),
+    Column("gate", Text, nullable=False, comment="the name in the policy and on screens"),
+    Column("software", Text, nullable=False, comment="name and version, as the gate says"),
+    Column("enrolled", Seconds, nullable=False),
+    Column("revoked", Seconds, comment="None: may work"),
+    Column("last_contact", Seconds, comment="of a heartbeat or an upload"),
+    Column("health", Text, comment="JSON of the last heartbeat"),
+    comment="Enrolled gates",
+)
+
+bearer = _table(
+    "bearer",
+    Column("digest", LargeBinary, primary_key=True, comment="BLAKE2b-256 of the bearer token"),
+    Column("device", Text, ForeignKey("device.device"), nullable=False, index=True),
+    Column("expires", Seconds, nullable=False),
+    comment="Tokens that calls are made with",
+)
+
+nonce = _table(
+    "nonce",
+    Column("device", Text, ForeignKey("device.device"), primary_key=True),
+    Column("nonce", LargeBinary, primary_key=True, comment="16 bytes"),
+    comment="Nonces of token requests: kept for good, because a gate may not know the time",
+)
+
+statement = _table(
+    "statement",
+    Column("cursor", Whole, primary_key=True, comment="order of publication"),
+    Column("type", Text, nullable=False, index=True, comment="keyset, policy, list or delta"),
+    Column("serial", Whole, nullable=False, comment="only rises"),
+    Column("digest", LargeBinary, nullable=False, comment="BLAKE2b-256 of wire"),
+    Column("wire", LargeBinary, nullable=False, comment="the signed bytes"),
+    Column("issued", Whole, nullable=False),
+    Column("revision", Whole, nullable=False, comment="ticket changes up to here are in it"),
+    Column("rows", Whole, nullable=False, comment="rows of a list, changes of a delta"),
+    comment="Published statements",
+)
+
+list_body = _table(
+    "list_body",
+    Column("number", Whole, primary_key=True),
+    Column("hash", LargeBinary, index=True, comment="BLAKE2b-256 of the rows; None: being made"),
+    Column("bytes", Whole, nullable=False, comment="length of the gzip stream"),
+    comment="Bodies of the last two lists",
+)
+
+list_chunk = _table(
+    "list_chunk",
+    Column("number", Whole, ForeignKey("list_body.number"), primary_key=True),
+    Column("place", Whole, primary_key=True, comment="0, 1, …"),
+    Column("data", LargeBinary, nullable=False, comment="at most 1 MiB of the gzip stream"),
+    comment="Bodies in pieces, so that a list of millions never is in memory as a whole",
+)
+
+ticket = _table(
+    "ticket",
+    Column("key", LargeBinary, primary_key=True, comment="16-byte ticket key"),
+    Column("reference", Text, nullable=False, index=True, comment="id in the organiser's books"),
+    Column("product", Whole, nullable=False),
+    Column("entries", Whole, nullable=False, comment="0: any number"),
+    Column("flags", Whole, nullable=False, comment="tickets.rows.Status"),
+    Column("valid_from", Whole, nullable=False, comment="0: no limit"),
+    Column("valid_until", Whole, nullable=False, comment="0: no limit"),
+    Column(
+        "revision", Whole, nullable=False, index=True, comment="number of its last single change"
+    ),
+    Column("batch", Whole, nullable=False, comment="the import that last named it"),
+    comment="The tickets of the event",
+)
+
+claim = _table(
+    "claim",
+    Column("presentation", LargeBinary, primary_key=True, comment="16 bytes; holds the claim"),
+    Column("device", Text, ForeignKey("device.device"), nullable=False),
+    Column("state", Text, nullable=False, comment="held, settled (record came) or annulled"),
+    Column("ticket_key", LargeBinary, comment="None: annulled before it arrived"),
+    Column("list", Text),
+    Column("direction", Text, comment="entry or exit"),
+    Column("at", Seconds, comment="by the gate's clock"),
+    Column("gate", Text),
+    comment="Claims, and the tombstones that annulments leave",
+)
+Index("claim_ticket", claim.c.ticket_key, claim.c.list)
+Index("claim_device", claim.c.device, claim.c.state)
+
+record = _table(
+    "record",
+    Column("device", Text, ForeignKey("device.device"), primary_key=True),
+    Column("epoch", LargeBinary, primary_key=True, comment="8 bytes naming a journal file"),
+    Column("seq", Whole, primary_key=True),
+    Column("hash", LargeBinary, nullable=False, comment="chain hash, 32 bytes, verified"),
+    Column("prev", LargeBinary, nullable=False, comment="hash of the record before"),
+    Column("received", Seconds, nullable=False),
+    Column("kind", Text, nullable=False, comment="store.records.Kind"),
+    Column("presentation", LargeBinary, index=True),
+    Column("body", Text, nullable=False, comment="the record as JSON"),
+    comment="Journal records of all gates: kept as they came, never changed",
+)
+
+journal = _table(
+    "journal",
+    Column("device", Text, ForeignKey("device.device"), primary_key=True),
+    Column("epoch", LargeBinary, primary_key=True),
+    Column("highest", Whole, nullable=False, comment="highest seq received"),
+    Column("received", Whole, nullable=False, comment="how many; fewer than highest: a gap"),
+    Column("gap_since", Seconds, comment="since when records are missing; None: none is"),
+    comment="How complete each gate's journal is here",
+)
+
+redemption = _table(
+    "redemption",
+    Column("presentation", LargeBinary, primary_key=True),
+    Column("cursor", Whole, nullable=False, unique=True, comment="number of its last change"),
+    Column("ticket_key", LargeBinary, nullable=False),
+    Column("list", Text, nullable=False),
+    Column("direction", Text, nullable=False, comment="entry or exit"),
+    Column("at", Seconds, nullable=False, comment="by the gate's clock"),
+    Column("gate", Text, nullable=False),
+    Column("device", Text, ForeignKey("device.device"), nullable=False),
+    Column("epoch", LargeBinary, nullable=False),
+    Column("stands", Truth, nullable=False, comment="false: annulled"),
+    comment="What the records say of each entry and exit",
+)
+Index("redemption_ticket", redemption.c.ticket_key, redemption.c.list)
+
+conflict = _table(
+    "conflict",
+    Column("presentation", LargeBinary, primary_key=True, comment="the entry too many"),
+    Column("other", LargeBinary, nullable=False, index=True, comment="the entry before it"),
+    Column("cursor", Whole, nullable=False, unique=True, comment="number of its last change"),
+    Column("ticket_key", LargeBinary, nullable=False),
+    Column("list", Text, nullable=False),
+    Column("found", Seconds, nullable=False),
+    Column("stands", Truth, nullable=False, comment="false: one of the entries was annulled"),
+    comment="Entries beyond what a ticket allows",
+)
+Index("conflict_ticket", conflict.c.ticket_key, conflict.c.list)
+
+parked = _table(
+    "parked",
+    Column("digest", LargeBinary, primary_key=True, comment="of device, epoch and raw"),
+    Column("device", Text, ForeignKey("device.device"), nullable=False),
+    Column("epoch", LargeBinary, nullable=False),
+    Column("seq", Whole, comment="None: it named none"),
+    Column("reason", Text, nullable=False),
+    Column("raw", Text, nullable=False, comment="JSON as it came, at most 64 KiB of it"),
+    Column("received", Seconds, nullable=False),
+    comment="Records that could not be taken; kept for a person",
+)
+
+alarm = _table(
+    "alarm",
+    Column("digest", LargeBinary, primary_key=True, comment="of name and detail: told once"),
+    Column("name", Text, nullable=False, comment="fork, chain or gap"),
+    Column("device", Text, ForeignKey("device.device"), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("raised", Seconds, nullable=False),
+    Column("cleared", Seconds, comment="None: stands"),
+    comment="What somebody must look into",
+)
+
+command = _table(
+    "command",
+    Column("number", Whole, primary_key=True),
+    Column("device", Text, ForeignKey("device.device"), nullable=False, index=True),
+    Column("body", Text, nullable=False, comment='JSON: {"do": …}'),
+    Column("told_until", Seconds, comment="sent with heartbeats until then; None: not yet sent"),
+    comment="What the organiser tells a gate; never release, never admit",
+)

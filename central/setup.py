@@ -1,0 +1,105 @@
+"""From a key directory to a server: making the database, opening it, reading a policy file."""
+
+import json
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from central.database import Database, create_database, get_meta, open_database, set_meta
+from central.errors import CentralFault
+from central.event import Central, event_of
+from central.schema import VERSION
+from central.statements import publish_keyset
+from tickets.bodies import Keyset
+from tickets.key_files import Role, load_key
+
+MOST_POLICY = 1 << 18
+"""Largest policy file in bytes."""
+
+
+def initialise(url: str, keys: Path, now: Callable[[], float] = time.time) -> Central:
+    """Make the database of the event in the key directory, and publish whose signatures count.
+
+    Needs the root key, once: afterwards it can be taken off this computer. Doing it again for
+    the same event publishes the keyset again, for another year.
+
+    Raises:
+        KeyFault: a key is missing or not kept safe.
+        CentralFault: the database cannot be made, or serves another event.
+    """
+    root, issuer = load_key(keys, Role.ROOT), load_key(keys, Role.ISSUER)
+    database = create_database(url)
+    with database.writing() as connection:
+        served = get_meta(connection, "event") or root.event
+        if served != root.event:
+            raise CentralFault(f"the database serves event {served}", "Use a new database")
+        set_meta(connection, "schema", VERSION)
+        set_meta(connection, "event", root.event)
+    central = _central(database, keys, now)
+    listing = load_key(keys, Role.LIST)
+    keyset = Keyset(
+        roots={root.kid: root.public},
+        threshold=1,
+        issuers={issuer.kid: issuer.public},
+        lists={listing.kid: listing.public},
+    )
+    publish_keyset(central, keyset, [(root.kid, root.secret)])
+    return central
+
+
+def open_central(url: str, keys: Path, now: Callable[[], float] = time.time) -> Central:
+    """Open a database with the list key and the event key; no other key is read.
+
+    Raises:
+        KeyFault: a key is missing or not kept safe.
+        CentralFault: there is no database, or it serves another event than the keys.
+    """
+    return _central(open_database(url), keys, now)
+
+
+def _central(database: Database, keys: Path, now: Callable[[], float]) -> Central:
+    listing, event_key = load_key(keys, Role.LIST), load_key(keys, Role.EVENT)
+    with database.reading() as connection:
+        event = event_of(connection)
+    for key in (listing, event_key):
+        if key.event != event:
+            raise CentralFault(
+                f"the {key.role} key is of event {key.event}, the database serves {event}",
+                "Name the key directory and the database of one event",
+            )
+    return Central(database, event, event_key.secret, listing.secret, now)
+
+
+def read_policy(path: Path) -> dict[str, object]:
+    """The policy of a TOML or JSON file, as a statement's body. Times may be TOML date-times.
+
+    Raises:
+        CentralFault: it cannot be read or is neither.
+    """
+    try:
+        data = path.read_bytes()
+        if len(data) > MOST_POLICY:
+            raise ValueError(f"more than {MOST_POLICY} bytes")
+        text = data.decode("utf-8")
+        value = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        if not isinstance(value, dict) or value.keys() - {"lists", "products"}:
+            raise ValueError("it holds something else than lists and products")
+        return {"lists": {}, "products": {}} | {name: _plain(part) for name, part in value.items()}
+    except (OSError, ValueError, RecursionError) as error:
+        raise CentralFault(
+            f"the policy {path} cannot be read: {error}", "See docs/central.md for an example"
+        ) from error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no zone; write for instance {value.isoformat()}+02:00")
+        return int(value.timestamp())
+    return value

@@ -1,0 +1,189 @@
+"""Publishing: every statement signed, numbered and kept in the order in which gates read them."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+from sqlalchemy import Connection, RowMapping, Select, func, insert, or_, select
+
+from admission.rules import PolicyMalformed, policy_from_body
+from central.database import next_number, set_meta
+from central.errors import CentralFault
+from central.event import Central
+from central.schema import statement, ticket
+from tickets import cose
+from tickets.bodies import Body, Delta, Keyset, ServerTime, Type, type_of
+from tickets.rows import Status, Ticket, pack
+from tickets.statements import sign_statement
+
+LIFE = {Type.KEYSET: 366 * 86_400, Type.POLICY: 366 * 86_400, Type.TIME: 60}
+"""Seconds a statement is news; lists and deltas a week, because they are confirmed all the time."""
+CHAIN_LIFE = 7 * 86_400
+DELTA_ROWS = 50_000
+"""Most rows of one delta: 1.5 MB, well within a statement's bound."""
+PAGE = 500
+"""Most statements of one answer."""
+_CHAIN = (Type.LIST.value, Type.DELTA.value)
+_SERIALS_FROM = 1_735_689_600  # 2025-01-01: a serial's jump from nothing stays below 2**31
+
+
+def publish(
+    connection: Connection,
+    central: Central,
+    body: Body,
+    *,
+    signers: Sequence[tuple[bytes, bytes]] = (),
+    revision: int = 0,
+    rows: int = 0,
+) -> int:
+    """Sign and keep a statement; return its serial. `sign_statement` says what may go wrong.
+
+    Args:
+        signers: None: the list key.
+        revision: Ticket changes up to this number are in it (list and delta).
+        rows: How many rows it holds or changes.
+    """
+    kind, now = type_of(body), int(central.now())
+    before = _last(connection, *(_CHAIN if kind.value in _CHAIN else (kind.value,)))
+    # By the clock as well as by counting: a server restored from a copy does not repeat serials
+    # that gates have seen.
+    serial = max(before["serial"] + 1 if before else 1, now - _SERIALS_FROM)
+    # A delta builds on the list or delta before it, all others on the last of their own type.
+    previous = before if kind is Type.DELTA else _last(connection, kind.value)
+    wire = sign_statement(
+        body,
+        event=central.event,
+        serial=serial,
+        previous=previous["digest"] if previous else b"",
+        issued=now,
+        expires=now + LIFE.get(kind, CHAIN_LIFE),
+        signers=signers or [central.signer],
+    )
+    row = {"type": kind.value, "serial": serial, "wire": wire, "issued": now}
+    row |= {"cursor": next_number(connection, "statement"), "digest": _digest(wire)}
+    connection.execute(insert(statement), row | {"revision": revision, "rows": rows})
+    return serial
+
+
+def _digest(wire: bytes) -> bytes:
+    """BLAKE2b-256 of the signed payload, as `tickets.statements.Statement` has it."""
+    envelope, _ = cose.split_first(wire, 1)
+    return blake2b(envelope.payload, digest_size=32).digest()
+
+
+def _last(connection: Connection, *types: str) -> RowMapping | None:
+    query = select(statement).where(statement.c.type.in_(types))
+    return connection.execute(query.order_by(statement.c.cursor.desc()).limit(1)).mappings().first()
+
+
+def publish_keyset(central: Central, keyset: Keyset, roots: Sequence[tuple[bytes, bytes]]) -> int:
+    """Publish whose signatures count, signed by ``roots`` (kid, seed); return the serial."""
+    with central.database.writing() as connection:
+        return publish(connection, central, keyset, signers=roots)
+
+
+def publish_policy(central: Central, body: Mapping[str, object]) -> int:
+    """Publish the organiser's rules and act on them here; return the serial.
+
+    Raises:
+        CentralFault: ``body`` has not the shape that docs/protocol.md gives a policy.
+    """
+    try:
+        policy_from_body(body)
+        text = json.dumps(body)
+    except (PolicyMalformed, TypeError, ValueError) as error:
+        raise CentralFault(f"the policy cannot be used: {error}", "See docs/protocol.md") from error
+    with central.database.writing() as connection:
+        set_meta(connection, "policy", text)
+        return publish(connection, central, body)
+
+
+def publish_changes(connection: Connection, central: Central, confirm: bool = False) -> int:
+    """Publish deltas for all tickets changed since the last list or delta; say how many.
+
+    Imported rows are not changes: they come with the full list that ends an import.
+
+    Args:
+        confirm: With nothing changed, publish an empty delta: the list is current as of now.
+    """
+    base = _last(connection, Type.LIST.value)
+    newest = _last(connection, *_CHAIN)
+    if base is None or newest is None:  # the first list will hold everything
+        return 0
+    changed = connection.execute(
+        select(ticket).where(ticket.c.revision > newest["revision"]).order_by(ticket.c.key)
+    ).mappings()
+    rows = list(changed)
+    last = max([newest["revision"], *(row["revision"] for row in rows)])
+    for start in range(0, len(rows) or int(confirm), DELTA_ROWS):
+        part = rows[start : start + DELTA_ROWS]
+        body = Delta(base["serial"], b"".join(pack(ticket_of(row)) for row in part), b"")
+        publish(connection, central, body, revision=last, rows=len(part))
+    return len(rows) or int(confirm)
+
+
+def ticket_of(row: RowMapping) -> Ticket:
+    """The list row of a row of table `ticket`."""
+    return Ticket(
+        bytes(row["key"]),
+        row["product"],
+        row["entries"],
+        Status(row["flags"]),
+        row["valid_from"],
+        row["valid_until"],
+    )
+
+
+def chain_size(connection: Connection) -> tuple[int, int, int, int] | None:
+    """(rows of the list, deltas since, rows of these, when the last was issued); None: no list."""
+    base, newest = _last(connection, Type.LIST.value), _last(connection, *_CHAIN)
+    if base is None or newest is None:
+        return None
+    query = select(func.count(), func.coalesce(func.sum(statement.c.rows), 0))
+    query = query.where(statement.c.type == "delta", statement.c.cursor > base["cursor"])
+    deltas, changed = connection.execute(query).one()
+    return base["rows"], int(deltas), int(changed), newest["issued"]
+
+
+def statements_after(central: Central, after: int) -> dict[str, object]:
+    """The answer to `GET /v1/statements`: what is in force and newer than ``after``."""
+    with central.database.reading() as connection:
+        rows = connection.execute(_in_force(after)).all()
+    found = [
+        {
+            "cursor": row.cursor,
+            "type": row.type,
+            "serial": row.serial,
+            "wire": base64.b64encode(row.wire).decode(),
+        }
+        for row in rows
+    ]
+    return {"statements": found, "next": rows[-1].cursor if rows else after}
+
+
+def _in_force(after: int) -> Select[tuple[object, ...]]:
+    newest = select(func.max(statement.c.cursor)).where(statement.c.type != Type.DELTA.value)
+    newest = newest.group_by(statement.c.type)
+    of_list = select(func.coalesce(func.max(statement.c.cursor), 0))
+    of_list = of_list.where(statement.c.type == Type.LIST.value)
+    current = or_(
+        statement.c.cursor.in_(newest.scalar_subquery()),
+        (statement.c.type == Type.DELTA.value) & (statement.c.cursor > of_list.scalar_subquery()),
+    )
+    query = select(statement).where(statement.c.cursor > after, current)
+    return query.order_by(statement.c.cursor).limit(PAGE)
+
+
+def signed_time(central: Central, nonce: bytes) -> str:
+    """A `time` statement in base64, in answer to ``nonce`` (16 bytes); kept nowhere."""
+    now = central.now()
+    wire = sign_statement(
+        ServerTime(nonce, int(now * 1000)),
+        event=central.event,
+        serial=max(1, int(now) - _SERIALS_FROM),
+        issued=int(now),
+        expires=int(now) + LIFE[Type.TIME],
+        signers=[central.signer],
+    )
+    return base64.b64encode(wire).decode()
