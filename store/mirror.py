@@ -19,6 +19,7 @@ from store.mirror_reader import (
     Conflict,
     Elsewhere,
     MirrorDamaged,
+    MirrorNotWritten,
     MirrorReader,
     MirrorUnreadable,
     RedemptionElsewhere,
@@ -31,6 +32,7 @@ __all__ = [
     "JournalFact",
     "Mirror",
     "MirrorDamaged",
+    "MirrorNotWritten",
     "MirrorReader",
     "MirrorUnreadable",
     "Parked",
@@ -96,6 +98,8 @@ class Parked:
 class Mirror:
     """sync's side of mirror.db; safe to use from its threads, one transaction at a time.
 
+    Whatever writes raises `MirrorNotWritten` when the disk is full or read-only.
+
     A damaged file is renamed to `.damaged` and a new one begun: all of it comes again from the
     server and the journal; `rebuilt` then says so.
 
@@ -125,13 +129,15 @@ class Mirror:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            self._base.execute("BEGIN IMMEDIATE")
             try:
+                self._base.execute("BEGIN IMMEDIATE")
                 yield self._base
-            except BaseException:
-                self._base.execute("ROLLBACK")
-                raise
-            self._base.execute("COMMIT")
+                self._base.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                raise MirrorNotWritten(self.path, error) from error
+            finally:
+                if self._base.in_transaction:
+                    self._base.execute("ROLLBACK")
 
     # Positions
 

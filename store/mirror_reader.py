@@ -35,6 +35,16 @@ class MirrorUnreadable(GateError):
         )
 
 
+class MirrorNotWritten(GateError):
+    """sync could not write mirror.db: disk full or read-only. What was there is as it was."""
+
+    def __init__(self, path: Path, what: object) -> None:
+        super().__init__(
+            f"{path.name} cannot be written: {what}",
+            "Free space on the gate's disk, or replace a card that became read-only",
+        )
+
+
 class MirrorDamaged(GateError):
     """mirror.db is corrupt. sync sets it aside and fetches everything from the server again."""
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from store.mirror import Intent, Mirror
+from store.mirror import Intent, Mirror, MirrorNotWritten
 from sync.backend import Authority, Claim, ClaimResult, Refused, Taken, Unreachable
 from sync.link import ScannerBabbles, ScannerGone
 
@@ -67,6 +67,9 @@ class ClaimDesk:
         def work() -> None:
             try:
                 answer.give(self._ask(authority, claim, deadline))
+            except MirrorNotWritten as error:  # no intent, no claim: the gate's policy decides
+                log.error("claim %s: %s", claim.presentation.hex(), error)
+                answer.give(Unreachable())
             finally:
                 timer.cancel()
                 self._room.release()

@@ -13,7 +13,7 @@ from store.records import OUTCOMES, Kind
 
 BATCH = 500
 """Records of one request at most. Source: docs/protocol.md."""
-OUTCOME_WAIT = 60.0
+OUTCOME_WAIT = 45.0
 """Seconds a scan waits for its outcome. The longest release and settling end long before; a scan
 that gets none (a lane that only checks) must not wait for ever."""
 _OUTCOMES = frozenset(kind.value for kind in OUTCOMES)

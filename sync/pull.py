@@ -7,6 +7,7 @@ statement finds the file.
 
 import logging
 import tempfile
+import threading
 import zlib
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -58,6 +59,7 @@ class Puller:
         self._roots = self._keyring = roots
         self._last: dict[Type, Statement] = {}
         self._known: set[bytes] = set()
+        self._resync = threading.Event()
         self.fault: GateError | None = None
         """Why a statement of the last poll was refused; None: none was."""
         self._load()
@@ -87,9 +89,8 @@ class Puller:
         self._fetch_list(newest)
 
     def resync(self) -> None:
-        """Ask for everything again, from the first cursor on."""
-        self._mirror.move("statements", 0)
-        self._mirror.move("redemptions", 0)
+        """Have the next poll ask for everything again; from any thread."""
+        self._resync.set()
 
     def poll(self) -> None:
         """One round: new statements with their lists, then all new redemptions.
@@ -97,6 +98,10 @@ class Puller:
         Raises:
             ServerFault, ListNotWritten: this round ends; what was stored stays.
         """
+        if self._resync.is_set():
+            self._resync.clear()
+            self._mirror.move("statements", 0)
+            self._mirror.move("redemptions", 0)
         self._pull_statements()
         self._pull_redemptions()
 

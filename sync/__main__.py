@@ -1,0 +1,122 @@
+"""The network process: ``python -P -m sync --config FILE --state DIR --run DIR``.
+
+Read this file first: it puts the parts of the exchange in their places. Crash-only: a role that
+ends unexpectedly ends the process, the service manager starts it again, and the mirror tells the
+rest.
+"""
+
+import argparse
+import logging
+import os
+import random
+import sys
+import threading
+import time
+from pathlib import Path
+
+from config.models import AdmitConfig
+from config.notify import notify
+from config.read import read_config
+from store.mirror import Mirror
+from sync.admit import AdmitServer
+from sync.errors import ServerFault, ServerRefused
+from sync.http import Http, back_off
+from sync.identity import Bearers, Identity, device_key, enrol
+from sync.pull import Puller
+from sync.roles import Roles
+from tickets.errors import GateError
+from tickets.keyring import pinned
+
+log = logging.getLogger("sync")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run for ever; a named error ends the process with code 1 and two lines."""
+    options = _options(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    threading.excepthook = _die
+    try:
+        _run(read_config(options.config), options.state / "sync", options.run)
+    except GateError as error:
+        sys.stderr.write(f"{error.cause}\n{error.remedy}\n")
+        sys.stderr.flush()
+    except BaseException:
+        log.critical("sync ends", exc_info=True)
+    # No tidy end: closing the mirror would take away the -wal file that scanner reads.
+    os._exit(1)
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="sync", description="Exchange with the server")
+    parser.add_argument("--config", type=Path, required=True, help="the provisioning file")
+    parser.add_argument(
+        "--state", type=Path, default=Path("/var/lib/admit"), help="state directory"
+    )
+    parser.add_argument("--run", type=Path, default=Path("/run/admit"), help="scanner's sockets")
+    return parser.parse_args(arguments)
+
+
+def _run(config: AdmitConfig, directory: Path, run: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    if config.server.kind == "none" or config.server.url is None:
+        log.info("this gate stands alone: there is no server to talk to")
+        _watch(None)
+    mirror = Mirror(directory / "mirror.db")
+    if mirror.rebuilt is not None:
+        log.error("%s; all of it is fetched again", mirror.rebuilt)
+    http = Http(config.server.url or "", config.server.ca_file)
+    notify("READY=1")
+    identity = _enrolled(config, http, directory)
+    server = AdmitServer(http, Bearers(http, identity, device_key(directory)))
+    roots = pinned(config.trust.root_keys, config.trust.threshold)
+    puller = Puller(server, mirror, roots, config.gate.event, directory)
+    authority = server if config.server.authority == "admit" else None
+    roles = Roles(run / "sync.sock", server, authority, mirror, puller)
+    for name, role in roles.all().items():
+        threading.Thread(target=_for_ever, args=(role,), name=name, daemon=True).start()
+    _watch(roles)
+
+
+def _enrolled(config: AdmitConfig, http: Http, directory: Path) -> Identity:
+    """The identity, asked for until the server can be reached; its refusal is final."""
+    device_key(directory)  # saved before the token is used
+    token = None if config.server.token is None else config.server.token.reveal()
+    attempt = 0
+    while True:
+        try:
+            return enrol(http, directory, token, config.gate.name, config.gate.event)
+        except ServerFault as error:
+            if isinstance(error, ServerRefused) and error.status < 500:
+                raise
+            attempt += 1
+            log.warning("not enrolled yet: %s", error)
+            notify("WATCHDOG=1")
+            time.sleep(back_off(attempt, random.random, most=15.0))
+
+
+def _for_ever(role: object) -> None:
+    if callable(role):
+        role()
+    raise RuntimeError("a role of sync came to an end")
+
+
+def _watch(roles: Roles | None) -> None:
+    """The main thread: feeds the watchdog as long as every role gives signs of life."""
+    notify("READY=1")
+    while True:
+        if roles is None or not (stuck := roles.stuck()):
+            notify("WATCHDOG=1")
+        else:
+            log.error("no sign of life from: %s", ", ".join(stuck))
+        time.sleep(5.0)
+
+
+def _die(failure: threading.ExceptHookArgs) -> None:
+    name = failure.thread.name if failure.thread else "?"
+    log.critical("thread %s ended; so does the process", name, exc_info=failure.exc_value or True)
+    logging.shutdown()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
