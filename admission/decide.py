@@ -59,10 +59,13 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict, and which interrupted admission it takes over, if it does."""
+    """A verdict, and what follows from it."""
 
     verdict: Verdict
     resumes: bytes | None = None
+    """The interrupted admission that this one takes over, if it does."""
+    left: int = 0
+    """Entries left after this one, of a ticket that allows a number of them."""
 
 
 def decide(facts: Facts) -> Decision:
@@ -74,11 +77,12 @@ def decide(facts: Facts) -> Decision:
     if interrupted and facts.direction is Direction.ENTRY:
         resumed = replace(facts, uses=without(facts.uses, interrupted.presentation))
         if (verdict := _judge(resumed)).admitted and not _judge(facts).admitted:
-            return Decision(verdict.noting("resumed after a restart"), interrupted.presentation)
+            verdict = verdict.noting("resumed after a restart")
+            return Decision(verdict, interrupted.presentation, _left(resumed))
     verdict = _judge(facts)
     if facts.direction is Direction.EXIT and not verdict.admitted:
         verdict = replace(ADMITTED, attention=f"exit with warning: {verdict.reason}")
-    return Decision(verdict)
+    return Decision(verdict, left=_left(facts) if verdict.admitted else 0)
 
 
 def _judge(facts: Facts) -> Verdict:
@@ -275,7 +279,7 @@ def _marks(facts: Facts) -> Verdict:
         verdict = verdict.noting("clock not trusted: times not checked")
     if _list_is_old(facts):
         verdict = verdict.noting("list too old")
-    return replace(verdict, detail=_left(facts, uses))
+    return replace(verdict, detail=_group(facts))
 
 
 def _soft_passback(facts: Facts, uses: tuple[Use, ...]) -> bool:
@@ -283,9 +287,16 @@ def _soft_passback(facts: Facts, uses: tuple[Use, ...]) -> bool:
     return soft and not facts.product.staff and inside(uses) >= facts.product.people
 
 
-def _left(facts: Facts, uses: tuple[Use, ...]) -> str:
+def _left(facts: Facts) -> int:
     allowed = entries_allowed(facts)
-    if allowed <= 1 or facts.direction is Direction.EXIT:
+    if not allowed or facts.direction is Direction.EXIT:
+        return 0
+    uses = on_list(facts.uses, facts.check_in_list.name)
+    return allowed - entries_spent(uses, facts.check_in_list.reentry_after_exit) - 1
+
+
+def _group(facts: Facts) -> str:
+    if entries_allowed(facts) <= 1 or facts.direction is Direction.EXIT:
         return ""
-    left = allowed - entries_spent(uses, facts.check_in_list.reentry_after_exit) - 1
+    left = _left(facts)
     return f"{left} left, show again" if left else "the last of this ticket"

@@ -284,6 +284,7 @@ class Lane:
         """Recorded: now metal, light and word, in this order."""
         verdict = decision.verdict
         if verdict.admitted:
+            showing.left = decision.left
             self._step(Event.ADMIT)
         else:
             self._showing = None
@@ -429,14 +430,11 @@ class Lane:
 
     def _next_of_group(self, showing: Showing) -> None:
         """`one_shows_all`: the next person of the group may come without showing again."""
-        self._group = None
-        if showing.direction is Direction.EXIT or not isinstance(showing.credential, Credential):
-            return
         books = self._core.books
         ticket = books.ticket(showing.ticket_key) if showing.ticket_key else None
         product = books.product(showing.credential, ticket)
-        if product.group is GroupRule.ONE_SHOWS_ALL and ticket and ticket.entries > 1:
-            self._group = showing
+        shown_once = product.group is GroupRule.ONE_SHOWS_ALL
+        self._group = showing if shown_once and showing.left else None
 
     def passed_before(self, direction: str, number: int) -> None:
         """Passages that the journal holds from before this start."""

@@ -24,6 +24,8 @@ class Showing:
     """The lane came back from a crash less than 120 s ago."""
     continuation: bool = False
     """A further person of a group that is shown once."""
+    left: int = 0
+    """Entries left after this one, once decided."""
     presentation: bytes = field(default_factory=lambda: os.urandom(16))
 
     @property
