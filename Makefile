@@ -9,6 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := install --require-hashes --only-binary :all: -r
 # The project itself, from this directory, with the locked build backend and no index.
 SELF := install --no-deps --no-build-isolation --no-index --editable .
+# A set-up that was interrupted leaves an environment without pip.
+HAS_PIP := $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade
 UV := uv==0.13.9
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-header --python-version 3.11 --only-binary :all:
@@ -26,6 +28,7 @@ $(BIN)/python:
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the locked wheels"
+	@$(HAS_PIP)
 	@$(PIP) $(LOCKED) requirements.lock
 	@$(PIP) $(SELF)
 	@touch $@
@@ -33,6 +36,7 @@ $(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
 # The larger lock holds the smaller one, so this satisfies both stamps.
 $(VENV)/.dev: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the locked wheels, with those for tests"
+	@$(HAS_PIP)
 	@$(PIP) $(LOCKED) requirements-dev.lock
 	@$(PIP) $(SELF)
 	@touch $(VENV)/.run $@
@@ -62,10 +66,10 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks
 
 nightly: $(VENV)/.dev
-	@$(BIN)/python -m pytest -m heavy --hypothesis-profile nightly
+	@$(BIN)/python -m pytest -m heavy --hypothesis-profile nightly --timeout 3600
 
 fuzz: $(VENV)/.dev
-	@$(BIN)/python -m pytest -m "not heavy" --hypothesis-profile nightly
+	@$(BIN)/python -m pytest -m "not heavy" --hypothesis-profile nightly --timeout 3600
 
 lock: $(VENV)/.uv
 	@$(COMPILE) --group build -o requirements.lock pyproject.toml

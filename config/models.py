@@ -12,7 +12,7 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_va
 from admission.rules import Fallback, GatePolicy
 from config.devices import InputUri, LightsUri, ReaderUri, TurnstileUri
 from config.merge import merged
-from config.rules import broken_rules
+from config.rules import MOST_LANES, broken_rules, within_reach
 from config.values import (
     AbsolutePath,
     EventId,
@@ -164,7 +164,9 @@ class AdmitConfig(Model):
     policy: PolicySection = PolicySection()
     screen: ScreenSection = ScreenSection()
     clock: ClockSection = ClockSection()
-    lanes: tuple[LaneConfig, ...] = Field(alias="lane", strict=False, min_length=1, max_length=8)
+    lanes: tuple[LaneConfig, ...] = Field(
+        alias="lane", strict=False, min_length=1, max_length=MOST_LANES
+    )
 
     @property
     def gate_policy(self) -> GatePolicy:
@@ -177,7 +179,7 @@ class AdmitConfig(Model):
         # Rules between values are tested even where single values are wrong: one report, not two.
         broken = broken_rules(data)
         try:
-            config = handler(data)
+            config = handler(within_reach(data))
         except ValidationError as error:
             raise merged(cls.__name__, error, broken) from None
         if broken:

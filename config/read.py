@@ -13,10 +13,12 @@ from config.lines import LineIndex
 from config.models import AdmitConfig
 from config.problems import EXAMPLE, ConfigError, Problem, problems_of
 
-LARGEST = 1_048_576
-"""Bytes of a file that is read at all."""
+LARGEST = 65_536
+"""Bytes of a file that is read at all; eight commented lanes take a tenth of it."""
 LONGEST_LINE = 2_048
-"""Characters of a line. Bounds the parser, whose time grows with the square of a dotted key."""
+"""Characters of a line; the longest device URI takes half of it."""
+MOST_DOTS = 64
+"""Dots outside comments in a line: the parser's time grows with the square of a dotted key."""
 
 
 def read_config(path: Path | str) -> AdmitConfig:
@@ -80,7 +82,11 @@ def _text_of(data: bytes, source: str) -> str:
     if not data.strip():
         raise _one(source, "empty", f"Write the provisioning file. {EXAMPLE}")
     if len(data) > LARGEST:
-        raise _one(source, "larger than 1 MiB", "Name the admit.toml, not an image or archive")
+        raise _one(
+            source,
+            f"larger than {LARGEST // 1024} KiB",
+            "Name the admit.toml, not an image or archive",
+        )
     if b"\x00" in data:
         line = data.count(b"\n", 0, data.index(b"\x00")) + 1
         raise _one(source, "holds NUL bytes", "Save it as UTF-8 text, or copy it again", line)
@@ -95,9 +101,10 @@ def _text_of(data: bytes, source: str) -> str:
 def _tree_of(text: str, source: str) -> dict[str, Any]:
     for number, line in enumerate(text.split("\n"), start=1):
         if len(line) > LONGEST_LINE:
-            raise _one(
-                source, f"longer than {LONGEST_LINE} characters", "Break up this line", number
-            )
+            cause = f"longer than {LONGEST_LINE} characters"
+            raise _one(source, cause, "Break up this line", number)
+        if line.count(".") > MOST_DOTS and line.partition("#")[0].count(".") > MOST_DOTS:
+            raise _one(source, f"more than {MOST_DOTS} dots", "Correct this line", number)
     try:
         return tomllib.loads(text)
     except RecursionError:

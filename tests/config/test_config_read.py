@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from config_texts import GOOD, changed, only_problem, problems
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -51,9 +51,10 @@ def test_every_optional_key_the_example_leaves_out_is_good_when_switched_on() ->
         ("a card with lost blocks", GOOD.encode() + bytes(512), "holds NUL bytes"),
         ("Latin-1", "[gate]\nname = 'Süd'\n".encode("latin-1"), "not UTF-8"),
         ("a picture", b"\x89PNG\r\n\x1a\n\xff\xff", "not UTF-8"),
-        ("an image of a card", b"#" * (LARGEST + 1), "larger than 1 MiB"),
+        ("an image of a card", b"#" * (LARGEST + 1), "larger than 64 KiB"),
         ("one endless line", b"a" * 4096, "longer than 2048 characters"),
-        ("nested too deeply", b"a = " + b"[\n" * 50_000, "nested too deeply"),
+        ("a key of a thousand parts", b"a" + b".a" * 1000 + b" = 1", "more than 64 dots"),
+        ("nested too deeply", b"a = " + b"[\n" * 20_000, "nested too deeply"),
         ("a repeated key", b"[gate]\nname='a'\nname='b'\n", "not TOML"),
         ("a number too long for Python", b"a = 1" + b"_1" * 1000 + b"\n", ""),
     ],
@@ -132,10 +133,31 @@ def test_a_card_that_fails_while_read_is_named(
 
 
 def test_thousands_of_mistakes_make_a_short_report() -> None:
-    text = GOOD + "".join(f"wrong_{number} = 1\n" for number in range(5_000))
+    text = GOOD + "".join(f"wrong_{number} = 1\n" for number in range(3_000))
     found = problems(text)
     assert len(found) == 101
-    assert found[-1].cause == "4900 more"
+    assert found[-1].cause == "2900 more"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[[lane]]",
+        "[[lane]]\nreaders = []",
+        '"x",',
+        "{ a = { b = 1 } },",
+    ],
+)
+def test_a_file_filled_with_one_line_gives_a_report(line: str) -> None:
+    """The work on a hostile file is bounded by its size, not by its square."""
+    head = "" if line.startswith("[") else "[screen]\nlanguages = [\n"
+    count = (LARGEST - 100) // (len(line) + 1)
+    body = f"{head}{(line + chr(10)) * count}{']' if head else ''}"
+    assert 0 < len(problems(body)) <= 101
+
+
+def test_dots_in_a_comment_are_only_dots() -> None:
+    assert parse_config(f"# {'.' * 90}\n{GOOD}".encode())
 
 
 FRAGMENTS = [
@@ -151,7 +173,6 @@ def test_no_bytes_raise_anything_but_a_config_error(data: bytes) -> None:
         parse_config(data)
 
 
-@settings(max_examples=300)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=40))
 def test_no_shuffled_file_raises_anything_but_a_config_error(parts: list[str]) -> None:
     try:
@@ -185,7 +206,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300)
 @given(
     section=st.sampled_from(["gate", "trust", "server", "policy", "screen", "clock", "lane"]),
     key=st.sampled_from(KEYS),
