@@ -24,6 +24,10 @@ REMEDY = (
 )
 
 
+RECENT = 2.0
+"""Seconds of silence within which a verdict is not yet history."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds between the link's steps."""
@@ -44,6 +48,7 @@ class Link:
         self._pace = pace or Pace()
         self._boot = ""
         self._seq = 0
+        self._heard_at = -RECENT
 
     async def run(self) -> None:
         """Follow the gate program for ever: reconnect with back-off, resume by `seq`."""
@@ -56,6 +61,8 @@ class Link:
                 self._hub.lose(lost, self.last_seen())
             finally:
                 ear.close()
+            if ear.heard:
+                self._heard_at = time.monotonic()
             wait = self._pace.first_retry if ear.heard else min(2 * wait, self._pace.last_retry)
             await asyncio.sleep(wait)
 
@@ -77,17 +84,20 @@ class Link:
         first = await ear.next()
         while not isinstance(first, Status):
             first = await ear.next()
-        await ear.ask({"op": "events", "after": self._seq if first.boot == self._boot else 0})
+        known = first.boot == self._boot
+        await ear.ask({"op": "events", "after": self._seq if known else 0})
         await ear.ask({"op": "status"})
-        # Whatever comes before the second answer is history, and moves no face.
-        fresh = False
+        # What comes before the second answer is history and moves no face, unless it fell into
+        # a moment of silence: then a guest stands there and waits for it.
+        fresh = known and time.monotonic() - self._heard_at < RECENT
+        current = False
         while True:
             message = await ear.next()
-            fresh = fresh or isinstance(message, Status)
+            current = current or isinstance(message, Status)
             if isinstance(message, Event):
                 self._boot, self._seq = first.boot, message.seq
-            if message is not None and (fresh or isinstance(message, Event)):
-                self._hub.hear(message, fresh)
+            if message is not None:
+                self._hub.hear(message, fresh or current)
 
 
 class _Ear:

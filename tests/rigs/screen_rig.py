@@ -13,7 +13,8 @@ from screen.board import Board
 from screen.hub import Hub
 from screen.link import Link, Pace
 
-QUICK = Pace(poll=0.05, silence=0.3, first_retry=0.02, last_retry=0.05)
+QUICK = Pace(poll=0.05, silence=5.0, first_retry=0.02, last_retry=0.05)
+"""Impatient, but not so much that a busy machine is taken for a dead gate program."""
 
 
 @contextlib.contextmanager

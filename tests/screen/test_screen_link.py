@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -18,11 +19,13 @@ from tests.rigs.screen_rig import QUICK, until
 class Follower:
     """A hub and its link on an event loop in a thread of their own."""
 
-    def __init__(self, run):
+    def __init__(self, run, silence=QUICK.silence):
         self.board = Board("north-1", ("entry-1",))
         self.hub = Hub(self.board)
         self._loop = asyncio.new_event_loop()
-        self._task = self._loop.create_task(Link(run, self.hub, QUICK).run())
+        self._task = self._loop.create_task(
+            Link(run, self.hub, replace(QUICK, silence=silence)).run()
+        )
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
@@ -51,8 +54,8 @@ class Follower:
 def follow(tmp_path):
     followers = []
 
-    def start():
-        followers.append(Follower(tmp_path))
+    def start(**options):
+        followers.append(Follower(tmp_path, **options))
         return followers[-1]
 
     yield start
@@ -88,7 +91,7 @@ def test_the_death_of_the_gate_ends_the_green(tmp_path, follow):
 
 def test_a_gate_that_hangs_with_its_socket_open_counts_as_dead(tmp_path, follow):
     scanner = FakeScanner(tmp_path)
-    follower = follow()
+    follower = follow(silence=0.3)
     until(lambda: follower.up)
     scanner.admit()
     scanner.answers = False
@@ -99,7 +102,7 @@ def test_a_gate_that_hangs_with_its_socket_open_counts_as_dead(tmp_path, follow)
 def test_events_without_answers_do_not_count_as_life(tmp_path, follow):
     """A gate program whose status thread is dead is not trusted for its chatter."""
     scanner = FakeScanner(tmp_path)
-    follower = follow()
+    follower = follow(silence=0.3)
     until(lambda: follower.up)
     scanner.answers = False
 
@@ -123,6 +126,19 @@ def test_it_comes_back_by_itself_and_resumes_by_seq(tmp_path, follow):
     until(lambda: follower.up and "meanwhile" in follower.scans)
     assert {"op": "events", "after": 2} in second.asked
     assert follower.scans == ["meanwhile", "before"]
+
+
+def test_a_verdict_that_fell_into_a_moment_of_silence_is_still_shown(tmp_path, follow):
+    first = FakeScanner(tmp_path)
+    follower = follow()
+    until(lambda: follower.up)
+    first.refuse("unpaid")
+    until(lambda: follower.face is Face.REFUSED)
+    first.die()
+    second = FakeScanner(tmp_path, first_seq=3)
+    second.refuse("too_early")
+    until(lambda: follower.up)
+    assert follower.hub.face("entry-1")["reason"] == "too_early"
 
 
 def test_after_a_reboot_it_reads_from_the_start(tmp_path, follow):
