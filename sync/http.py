@@ -202,13 +202,13 @@ def _is_answer_fault(error: BaseException) -> bool:
 
 def _plain(error: BaseException) -> str:
     """The innermost reason in one line; the libraries wrap it up to four times."""
-    while (inner := getattr(error, "reason", None)) or (inner := _first(error)):
+    while inner := next(filter(_is_error, (getattr(error, "reason", None), *error.args)), None):
         error = inner
     return str(error)[:200] or type(error).__name__
 
 
-def _first(error: BaseException) -> BaseException | None:
-    return next((a for a in error.args if isinstance(a, BaseException)), None)
+def _is_error(part: object) -> bool:
+    return isinstance(part, BaseException)
 
 
 def back_off(
