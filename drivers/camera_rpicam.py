@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import subprocess
 import time
 from typing import Self
@@ -48,7 +49,7 @@ class RpicamCamera:
         """Start the program for ``camera:rpicam:0?width=1280&height=720&fps=30``."""
         width = max(STEP, int(uri.number("width", 1280)) // STEP * STEP)
         height = int(uri.number("height", 720)) // 2 * 2
-        command = [PROGRAM, "--camera", uri.address, "--codec", "yuv420", "-o", "-"]
+        command = [*_program(), "--camera", uri.address, "--codec", "yuv420", "-o", "-"]
         command += ["--width", str(width), "--height", str(height)]
         command += ["--framerate", f"{uri.number('fps', 30):g}", "-t", "0", "-n", "--flush"]
         try:
@@ -60,10 +61,7 @@ class RpicamCamera:
                 bufsize=0,
             )
         except OSError as error:
-            raise DeviceNotFound(
-                f"{PROGRAM} cannot be started: {error.strerror}",
-                "Install rpicam-apps, or use camera:v4l2 for a USB camera",
-            ) from error
+            raise _missing(str(error.strerror)) from error
         return cls(process, width, height)
 
     def read(self) -> Frame | None:
@@ -97,3 +95,19 @@ class RpicamCamera:
                     "Check the camera's ribbon cable, and run rpicam-hello to see what it says",
                 )
             filled += count
+
+
+def _program() -> list[str]:
+    program, setpriv = shutil.which(PROGRAM), shutil.which("setpriv")
+    if program is None:
+        raise _missing("it is not installed")
+    # When the reader is killed its camera program must go with it: stuck on a dead sensor it
+    # would never notice, and hold the camera against the next reader.
+    return [setpriv, "--pdeathsig", "KILL", program] if setpriv else [program]
+
+
+def _missing(reason: str) -> DeviceNotFound:
+    return DeviceNotFound(
+        f"{PROGRAM} cannot be started: {reason}",
+        "Install rpicam-apps, or use camera:v4l2 for a USB camera",
+    )

@@ -2,7 +2,8 @@
 
 import gc
 import queue
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 
 import gpiod
 import pytest
@@ -257,6 +258,53 @@ def test_machine_without_gpio_is_a_named_fault(monkeypatch, name):
     with pytest.raises(DeviceNotFound, match="No GPIO lines") as caught:
         pins.pin_factory()
     assert "turnstile:sim" in caught.value.remedy
+
+
+# --- lgpio, against a fake of its calls (its library is only on Raspberry Pi OS)
+
+
+@pytest.fixture
+def lgpio_calls(monkeypatch):
+    """Have lgpio loaded with nothing behind it; gives the calls that change a line."""
+    calls, fake = [], ModuleType("lgpio")
+    names = [
+        "BOTH_EDGES",
+        "RISING_EDGE",
+        "FALLING_EDGE",
+        "SET_PULL_NONE",
+        "SET_PULL_UP",
+        "SET_PULL_DOWN",
+    ]
+    for number, name in enumerate(names):
+        setattr(fake, name, number)
+    fake.error = type("error", (Exception,), {})
+    fake.gpiochip_open = lambda chip: 1
+    fake.gpiochip_close = lambda handle: None
+    fake.gpio_get_mode = lambda handle, line: 2  # an output
+    fake.gpio_claim_input = lambda handle, line, flags=0: calls.append((line, "input"))
+    fake.gpio_claim_output = lambda handle, line, level=0: calls.append((line, "output", level))
+    fake.gpio_write = lambda handle, line, level: calls.append((line, "write", int(level)))
+    for name in ("gpiozero.pins.lgpio", "drivers.pins_lgpio"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "lgpio", fake)
+    monkeypatch.setattr("gpiozero.pins.local.get_pi_revision", lambda: 0xC03111)
+    monkeypatch.setattr(Device, "pin_factory", None)
+    monkeypatch.delenv("GPIOZERO_PIN_FACTORY", raising=False)
+    yield calls
+    Device.pin_factory.close()
+    Device.pin_factory = None
+
+
+@pytest.mark.parametrize(("active", "locked"), [("high", 0), ("low", 1)])
+def test_lgpio_is_preferred_and_claims_the_line_at_its_locked_level(lgpio_calls, active, locked):
+    lock = turnstile(f"turnstile:gpio:17?mode=hold&active={active}")
+    lock.release(Direction.ENTRY)
+    driven = [call for call in lgpio_calls if call[1] != "input"]
+    assert type(Device.pin_factory).__name__ == "LevelFirstFactory"
+    assert driven[0] == (17, "output", locked)
+    assert driven[-1] == (17, "write", 1 - locked)
+    assert {call[2] for call in driven[:-1]} == {locked}, "no other level on the way"
+    lock.close()
 
 
 # --- libgpiod, against a fake of its requests (the real kernel is not asked)

@@ -3,10 +3,12 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -137,6 +139,35 @@ def test_missing_camera_is_a_fault_while_the_heart_beats(start):
     assert fault.name == "DeviceNotFound"
     assert "group 'video'" in fault.remedy
     child.until(lambda message: isinstance(message, Heartbeat) and message.state == "no_picture")
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux is not installed")
+def test_camera_program_goes_with_its_killed_reader(tmp_path, start, monkeypatch):
+    """Stuck on a dead sensor it would hold the camera against the next reader."""
+    program = tmp_path / "rpicam-vid"
+    program.write_text(
+        f"#!/bin/sh\ncd {tmp_path}\necho $$ > pid.new\nmv pid.new pid\nexec sleep 600\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    child = start("camera:rpicam:0")
+    child.until(lambda message: (tmp_path / "pid").exists())
+    child.process.kill()
+    child.process.wait(timeout=20)
+    pid = int((tmp_path / "pid").read_text())
+    for _ in range(400):
+        if not alive(pid):
+            return
+        time.sleep(0.05)
+    pytest.fail("the program lives on")
+
+
+def alive(pid):
+    """Whether the process runs; one that nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
 
 
 HUNG_DECODER = """
