@@ -83,8 +83,10 @@ def qr_code(text: str) -> segno.QRCode:
     """
     if text.encode().startswith(ad1.PREFIX):
         return segno.make_qr(text, error="q", mode="alphanumeric", boost_error=False)
-    # UTF-8 by name: left alone, "Ä" would go out as Latin-1, which no gate reads as this code.
-    return segno.make_qr(text, error="q", encoding="utf-8", boost_error=False)
+    if text.isascii():
+        return segno.make_qr(text, error="q", boost_error=False)
+    # By name: left to guess, segno writes "Ä" as Latin-1, and some UTF-8 as Kanji with other bytes.
+    return segno.make_qr(text, error="q", mode="byte", encoding="utf-8", boost_error=False)
 
 
 def picture_name(ticket_id: str) -> str:

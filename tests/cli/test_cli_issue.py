@@ -60,7 +60,7 @@ def test_a_picture_is_read_as_the_ticket_of_its_row(issued, keys):
     )
 
 
-@pytest.mark.parametrize("code", ["XY-123", "lower case", "Ä-Öß №7", "12345678"])
+@pytest.mark.parametrize("code", ["XY-123", "lower case", "Ä-Öß", "№7", "12345678"])
 def test_a_row_with_a_code_shows_that_code_as_it_is(issued, code):
     _, out = issued(f"id,code\nA-1,{code}\n")
     assert read_picture(out / "A-1.png") == code.encode()

@@ -204,6 +204,11 @@ def test_a_torn_ticket_is_unreadable_not_opaque(case, payload):
     assert flaw(payload) is Flaw.UNREADABLE
 
 
+def test_a_code_above_the_size_limit_is_not_even_looked_at():
+    by_a_stranger = cose.sign1(bytes(32), bytes(8), bytes(MAX_CREDENTIAL))
+    assert flaw(by_a_stranger) is Flaw.UNREADABLE  # and not FORGED
+
+
 @pytest.mark.parametrize(
     ("event", "changes"),
     [

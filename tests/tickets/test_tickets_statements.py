@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 
+import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -177,6 +178,12 @@ def test_dropping_a_signature_on_the_way_does_not_change_the_digest():
     assert two.digest == three.digest
 
 
+def test_a_root_revoked_before_does_not_help_to_sign():
+    without = KEYRING.with_keyset(keyset(revoked=(kid("root2"),)))
+    assert attack_on(wire(keyset(), "root1", "root2"), without) is Attack.FORGERY
+    assert read_statement(wire(keyset(), "root1", "root3"), EVENT, without)
+
+
 def test_a_withdrawn_key_is_named():
     without = KEYRING.with_keyset(keyset(lists=keys("list2"), revoked=(kid("list"),)))
     assert attack_on(wire(), without) is Attack.WITHDRAWN_KEY
@@ -226,7 +233,11 @@ SETS, DELTAS, HEADS, TIMES = (
         ("base missing", cbor.encode(fields(type="delta", body={"rows": b"", "removed": b""}))),
         ("nonce short", bad_body(TIMES, nonce=b"")),
         ("time a float", bad_body(TIMES, at=1.5)),
-        ("policy with a tag", cbor.encode(fields(body={"at": {1: 2}}))),
+        (
+            "policy with a date",
+            cbor.encode(fields(body={"at": cbor2.CBORTag(1, NOW)})),
+        ),
+        ("policy with a number for a key", cbor.encode(fields(body={"at": {1: 2}}))),
         ("policy with undefined", cbor.encode(fields(body={"at": float("nan")}))[:-3] + b"\xf7"),
     ],
 )
@@ -330,6 +341,12 @@ def test_news_is_taken(case, previous, new):
         ("a delta without a list", None, DELTA_8, Attack.MIX_AND_MATCH),
         ("a delta on a policy", FIRST, DELTA_8, Attack.MIX_AND_MATCH),
         ("a delta with one missing between", LIST, DELTA_9, Attack.MIX_AND_MATCH),
+        (
+            "a successor of another event",
+            FIRST,
+            read_statement(wire(event="OTHER", serial=6, previous=FIRST.digest), "OTHER", KEYRING),
+            Attack.MIX_AND_MATCH,
+        ),
         (
             "a delta of another list",
             LIST,
