@@ -33,6 +33,7 @@ COMMANDS = {
     "schema": Command("cli.check", "schema", "Print the JSON Schema of the provisioning file"),
     "status": Command("cli.status", "status", "State of a running gate"),
     "events": Command("cli.status", "events", "Verdicts and state changes as they happen"),
+    "lane": Command("cli.lane", "app", "A supervisor's orders to a lane of a running gate"),
     "journal": Command("cli.journal", "app", "List, verify or export the journal"),
     "read": Command("cli.read", "read", "What is in these pictures, and would it be admitted?"),
     "keys": Command("cli.keys", "app", "Make signing keys"),

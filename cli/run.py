@@ -1,0 +1,62 @@
+"""`admit run` and `admit demo`: a whole gate on a desk, under one parent."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from cli.children import Child, keep_running
+from config.models import AdmitConfig
+from config.read import read_config
+
+
+def gate_children(config: AdmitConfig, file: Path, state: Path, run: Path) -> list[Child]:
+    """The processes of one gate, as the service manager would start them."""
+    common = ["--config", str(file), "--run", str(run)]
+    children = [
+        Child(["scanner", *common, "--state", str(state)]),
+        Child(["screen", *common]),
+    ]
+    if config.server.kind != "none":
+        children.append(Child(["sync", *common, "--state", str(state)]))
+    return children
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="The provisioning file, e.g. admit.toml")],
+    state: Annotated[Path, typer.Option(help="Directory for journal, lists and keys")],
+    run_directory: Annotated[
+        Path | None, typer.Option("--run", help="Directory for sockets; default: STATE/run")
+    ] = None,
+) -> None:
+    """Run scanner, sync and screen of one gate, and start again what ends. Ctrl-C ends all."""
+    config = read_config(file)
+    run_directory = run_directory or state / "run"
+    for directory in (state / "sync", run_directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    print(f"steward page: http://{config.screen.host}:{config.screen.port}/steward")
+    print(f"sockets: {run_directory}   (admit status --run {run_directory})")
+    keep_running(gate_children(config, file, state, run_directory))
+
+
+def demo(
+    once: Annotated[bool, typer.Option(help="Show each ticket once, then end")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between tickets")] = 5.0,
+    directory: Annotated[
+        Path | None, typer.Option(help="Keep everything here; default: a temporary directory")
+    ] = None,
+) -> None:
+    """A central server and a gate with an entry and an exit lane; tickets show themselves.
+
+    Everything is real but the metal: QR pixels are decoded, signatures verified, the journal is
+    on disk before the drawn turnstile turns, and the records arrive at the server. Exit code 0:
+    all verdicts were as expected.
+    """
+    from cli.demo_show import Show  # noqa: PLC0415  # QR maker and server for no other command
+
+    if directory is not None:
+        directory.mkdir(parents=True)
+        raise typer.Exit(Show(directory, every).play(once))
+    with TemporaryDirectory(prefix="admit-demo-") as temporary:
+        raise typer.Exit(Show(Path(temporary), every).play(once))
