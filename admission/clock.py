@@ -1,7 +1,7 @@
 """Time as far as the gate may trust it: a Pi has no clock, so every reading says how sure it is."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -73,12 +73,9 @@ class FakeClock:
         self._monotonic += seconds
 
 
-def clock_time(at: float) -> str:
-    """`18:02:07 UTC`, for details a steward reads."""
-    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
-
-
-def later(at: float, seconds: float) -> float:
-    """`at` + `seconds`, bounded to what a datetime can show."""
-    limit = (datetime.max.replace(tzinfo=UTC) - timedelta(days=1)).timestamp()
-    return min(at + seconds, limit)
+def clock_time(at: float, now: float | None = None) -> str:
+    """`18:02:07 UTC`, for details a steward reads; with the date when `now` is another day."""
+    then = datetime.fromtimestamp(at, UTC)
+    if now is not None and datetime.fromtimestamp(now, UTC).date() != then.date():
+        return f"{then:%Y-%m-%d %H:%M} UTC"
+    return f"{then:%H:%M:%S} UTC"

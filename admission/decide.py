@@ -138,7 +138,7 @@ def _early(facts: Facts) -> Verdict | None:
     latest = facts.reading.at + facts.reading.uncertainty
     for start, _ in _windows(facts):
         if start is not None and latest < start:
-            return refused(Reason.TOO_EARLY, f"valid from {clock_time(start)}")
+            return refused(Reason.TOO_EARLY, f"valid from {clock_time(start, facts.reading.at)}")
     return None
 
 
@@ -146,7 +146,7 @@ def _late(facts: Facts) -> Verdict | None:
     earliest = facts.reading.at - facts.reading.uncertainty
     for _, end in _windows(facts):
         if end is not None and earliest > end:
-            return refused(Reason.TOO_LATE, f"valid until {clock_time(end)}")
+            return refused(Reason.TOO_LATE, f"valid until {clock_time(end, facts.reading.at)}")
     return None
 
 
@@ -193,7 +193,10 @@ def _used(facts: Facts) -> Verdict | None:
         return None
     last = [u for u in uses if u.direction is Direction.ENTRY][-1]
     doubt = ", interrupted: ask the guest" if last.standing is Standing.INTERRUPTED else ""
-    return refused(Reason.ALREADY_REDEEMED, f"entered {last.where} {clock_time(last.at)}{doubt}")
+    return refused(
+        Reason.ALREADY_REDEEMED,
+        f"entered {last.where} {clock_time(last.at, facts.reading.at)}{doubt}",
+    )
 
 
 def _inside(facts: Facts) -> Verdict | None:
@@ -202,24 +205,24 @@ def _inside(facts: Facts) -> Verdict | None:
         return None
     uses = on_list(facts.uses, rules.name)
     if rules.anti_passback is AntiPassback.HARD and inside(uses) >= facts.product.people:
-        return refused(Reason.ALREADY_INSIDE, _last_entry(uses))
+        return refused(Reason.ALREADY_INSIDE, _last_entry(uses, facts.reading.at))
     if rules.anti_passback is AntiPassback.TIMED:
         since = facts.reading.at - 60 * rules.passback_minutes
         recent = [u for u in uses if u.direction is Direction.ENTRY and u.at > since]
         if len(recent) >= facts.product.people:
-            return refused(Reason.ALREADY_INSIDE, _last_entry(uses))
+            return refused(Reason.ALREADY_INSIDE, _last_entry(uses, facts.reading.at))
     return None
 
 
-def _last_entry(uses: tuple[Use, ...]) -> str:
+def _last_entry(uses: tuple[Use, ...], now: float) -> str:
     entries = [u for u in uses if u.direction is Direction.ENTRY]
-    return f"entered {entries[-1].where} {clock_time(entries[-1].at)}" if entries else ""
+    return f"entered {entries[-1].where} {clock_time(entries[-1].at, now)}" if entries else ""
 
 
 def _claim(facts: Facts) -> Verdict | None:
     claim = facts.claim
     if claim.state is ClaimState.TAKEN:
-        when = f" {clock_time(claim.at)}" if claim.at is not None else ""
+        when = f" {clock_time(claim.at, facts.reading.at)}" if claim.at is not None else ""
         return refused(Reason.TAKEN_ELSEWHERE, f"{claim.where}{when}".strip())
     if claim.state is ClaimState.REFUSED:
         known = claim.reason in {reason.value for reason in Reason}
