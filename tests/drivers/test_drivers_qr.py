@@ -129,6 +129,7 @@ def test_miss_gets_one_rescue_pass_a_frame_in_turn():
         decoder.decode(noisy(frame(), 60, seed=number))
     heights = [shape[0] for shape, _ in eyes.looks]
     assert heights == [720, 720, 720, 1440, 720, 720, 720, 720] * 2
+    assert [invert for _, invert in eyes.looks] == [True, False] * 8  # dark on light only: cheaper
 
 
 def test_rescue_is_suspended_on_a_scene_that_does_not_change():
