@@ -25,8 +25,10 @@ from central.imports import import_tickets
 from central.setup import initialise, open_central
 from central.statements import publish_policy
 from store.records import Entry, Kind, Record, chain_hash, entry_to_json
+from tickets.credential import Credential, Format
 from tickets.csv_rows import BadRow
 from tickets.key_files import Role, load_key, new_key, save_key
+from tickets.keys import cti_of, ticket_key
 
 EVENT = "FEST2026"
 POLICY: dict[str, object] = {
@@ -68,6 +70,11 @@ class CentralRig:
     def enrol_token(self, gate: str) -> str:
         """A one-time token for a gate."""
         return new_token(self.central, gate)
+
+    def key(self, ticket_id: str) -> bytes:
+        """The ticket key of the signed ticket with this id."""
+        event_key = self.central.event_key
+        return ticket_key(event_key, Credential(Format.AD1, cti_of(event_key, ticket_id)))
 
     def import_csv(self, text: str) -> list[BadRow]:
         """Import tickets and publish a list; return the bad rows."""
@@ -157,13 +164,15 @@ class Device:
         body = {"token": token, "public_key": self.public_key, "gate": self.gate}
         return self.client.post("/v1/enrol", json=body | {"software": "rig"} | changes)
 
-    def ask_token(self, nonce: str | None = None, at: float = 1, **changes: Any) -> Any:
-        """Ask for a bearer token."""
+    def ask_token(
+        self, nonce: str | None = None, at: float = 1, replacing: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Ask for a bearer token; ``replacing`` changes the body after it is signed."""
         nonce = nonce or os.urandom(16).hex()
         text = f"admit-token\n{self.name}\n{at}\n{nonce}"
         signature = base64.b64encode(self.key.sign(text.encode()).signature).decode()
         body = {"device": self.name, "at": at, "nonce": nonce, "signature": signature}
-        return self.client.post("/v1/token", json=body | changes)
+        return self.client.post("/v1/token", json=body | dict(replacing or {}))
 
     @property
     def headers(self) -> dict[str, str]:

@@ -1,0 +1,284 @@
+"""One entry right, many gates: who holds it, who gives it back, who comes too late."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from admission.direction import Direction
+from admission.history import Use, entries_spent, inside
+from admission.rules import AntiPassback, CheckInList, Product
+from central.app import create_app
+from central.counting import Right, Tally
+from central.imports import cancel
+from central.statements import publish_policy
+from store.records import Kind
+from tests.central.conftest import TestClient
+from tests.rigs.central_rig import CentralRig, Device, make_event
+
+GRANTED = {"result": "granted"}
+ANNULLED = {"result": "annulled"}
+OVERTAKEN = {"result": "refused", "reason": "annulled"}
+
+
+def new() -> bytes:
+    """A presentation id."""
+    return os.urandom(16)
+
+
+def test_one_ticket_is_granted_to_one_of_eight(rig: CentralRig, north: Device) -> None:
+    """Eight gates ask in the same moment; one is told yes, seven where it was used."""
+    gates = [Device(north.client, rig.enrol_token(f"g{n}"), f"g{n}") for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda gate: gate.claim(new(), rig.key("A1")), gates))
+    assert sorted(answer["result"] for answer in answers) == ["granted"] + ["taken"] * 7
+    winner = gates[[answer["result"] for answer in answers].index("granted")].gate
+    assert {answer.get("gate", winner) for answer in answers} == {winner}
+
+
+def test_a_claim_is_idempotent(rig: CentralRig, north: Device) -> None:
+    """A gate that did not hear the answer asks again and hears the same."""
+    presentation = new()
+    assert north.claim(presentation, rig.key("A1")) == GRANTED
+    assert north.claim(presentation, rig.key("A1")) == GRANTED
+    assert north.open_claims() == [presentation.hex()]
+
+
+def test_taken_says_where_and_when(rig: CentralRig, north: Device, south: Device) -> None:
+    """The steward can tell the guest where the ticket was used."""
+    north.claim(new(), rig.key("A1"), at=1234.0)
+    answer = south.claim(new(), rig.key("A1"))
+    assert answer == {"result": "taken", "gate": "north", "at": 1234.0}
+
+
+def test_an_annulled_claim_frees_the_ticket(rig: CentralRig, north: Device, south: Device) -> None:
+    """Nobody went through at one gate, so the guest may enter at the other."""
+    presentation = new()
+    north.claim(presentation, rig.key("A1"))
+    assert north.annul(presentation) == ANNULLED
+    assert south.claim(new(), rig.key("A1")) == GRANTED
+    assert north.claim(presentation, rig.key("A1")) == OVERTAKEN
+
+
+def test_a_claim_overtaken_by_its_annulment_is_refused(
+    rig: CentralRig, north: Device, south: Device
+) -> None:
+    """A slow claim must not take a ticket that its gate has long given up."""
+    presentation = new()
+    assert north.annul(presentation) == ANNULLED
+    assert north.claim(presentation, rig.key("A1")) == OVERTAKEN
+    assert south.claim(new(), rig.key("A1")) == GRANTED
+
+
+@pytest.mark.parametrize(
+    "order", sorted(set(permutations(["claim", "claim", "annul", "record", "annul"], 4)))
+)
+def test_in_every_order_a_turned_back_guest_may_enter_elsewhere(
+    rig: CentralRig, north: Device, south: Device, order: tuple[str, ...]
+) -> None:
+    """Claims, annulments and the record `no_passage` may arrive in any order, any number."""
+    presentation = new()
+    scan = north.scan(presentation, rig.key("A1")), north.outcome(presentation, Kind.NO_PASSAGE)
+    steps = {
+        "claim": lambda: north.claim(presentation, rig.key("A1")),
+        "annul": lambda: north.annul(presentation),
+        "record": lambda: north.upload(*scan),
+    }
+    for step in order:
+        steps[step]()
+    assert north.open_claims() == []
+    assert south.claim(new(), rig.key("A1")) == GRANTED
+
+
+@pytest.mark.parametrize("order", list(permutations(["claim", "record", "annul"])))
+def test_in_every_order_a_passage_keeps_the_ticket_used(
+    rig: CentralRig, north: Device, south: Device, order: tuple[str, ...]
+) -> None:
+    """What the lane did is what counts, whenever its messages arrive."""
+    presentation = new()
+    steps = {
+        "claim": lambda: north.claim(presentation, rig.key("A1")),
+        "annul": lambda: north.annul(presentation),
+        "record": lambda: north.upload(
+            north.scan(presentation, rig.key("A1")), north.outcome(presentation)
+        ),
+    }
+    for step in order:
+        steps[step]()
+    assert north.open_claims() == []
+    assert south.claim(new(), rig.key("A1"))["result"] == "taken"
+
+
+def test_only_its_gate_may_touch_a_claim(rig: CentralRig, north: Device, south: Device) -> None:
+    """A broken gate can neither annul nor take over another's claim."""
+    presentation = new()
+    north.claim(presentation, rig.key("A1"))
+    assert south.annul(presentation)["error"] == "claim_of_another_device"
+    assert south.claim(presentation, rig.key("A1"))["error"] == "claim_of_another_device"
+    assert north.open_claims() == [presentation.hex()]
+
+
+def test_a_presentation_is_for_one_ticket(rig: CentralRig, north: Device) -> None:
+    """An id that is used twice would let the second guest in on the first one's claim."""
+    presentation = new()
+    north.claim(presentation, rig.key("A1"))
+    assert north.claim(presentation, rig.key("A2"))["error"] == "presentation_reused"
+
+
+@pytest.mark.parametrize(
+    ("ticket", "check_in_list", "reason"),
+    [
+        ("nobody", "main", "unknown"),
+        ("X9", "main", "cancelled"),
+        ("A1", "side door", "wrong_list"),
+    ],
+)
+def test_a_claim_is_refused(
+    rig: CentralRig, north: Device, ticket: str, check_in_list: str, reason: str
+) -> None:
+    """What the server knows better than a gate with an old list."""
+    answer = north.claim(new(), rig.key(ticket), list=check_in_list)
+    assert answer == {"result": "refused", "reason": reason}
+
+
+def test_a_cancellation_acts_on_the_next_claim(rig: CentralRig, north: Device) -> None:
+    """Gates that have not heard of it yet hear of it here."""
+    cancel(rig.central, "A1")
+    assert north.claim(new(), rig.key("A1"))["reason"] == "cancelled"
+
+
+def test_before_any_ticket_is_known_every_ticket_has_one_entry(tmp_path: Path) -> None:
+    """A server without a list still keeps two gates from admitting one signed ticket."""
+    rig = make_event(tmp_path, csv=None, policy=None)
+    gate = Device(TestClient(create_app(rig.central)), rig.enrol_token("north"), "north")
+    assert gate.claim(new(), rig.key("A1")) == GRANTED
+    assert gate.claim(new(), rig.key("A1"))["result"] == "taken"
+
+
+@pytest.mark.parametrize(("ticket", "allowed"), [("A1", 1), ("G4", 4), ("U0", 9), ("S1", 9)])
+def test_as_many_entries_as_the_ticket_allows(
+    rig: CentralRig, north: Device, ticket: str, allowed: int
+) -> None:
+    """A group ticket enters four times; a staff pass and an unlimited ticket as often as asked."""
+    answers = [north.claim(new(), rig.key(ticket))["result"] for _ in range(9)]
+    assert answers == ["granted"] * allowed + ["taken"] * (9 - allowed)
+
+
+def test_the_list_says_how_many_entries(rig: CentralRig, north: Device) -> None:
+    """A check-in list's own number goes before the ticket's."""
+    publish_policy(rig.central, {"lists": {"main": {"entries": 2}}, "products": {}})
+    answers = [north.claim(new(), rig.key("G4"))["result"] for _ in range(3)]
+    assert answers == ["granted", "granted", "taken"]
+
+
+def test_lists_count_apart(rig: CentralRig, north: Device) -> None:
+    """An entry right is per check-in list."""
+    assert north.claim(new(), rig.key("A1"), list="main") == GRANTED
+    assert north.claim(new(), rig.key("A1"), list="again") == GRANTED
+
+
+def test_an_exit_gives_the_entry_back_where_the_list_says_so(
+    rig: CentralRig, north: Device, south: Device
+) -> None:
+    """Out at one gate, in again at the other."""
+    entry, exit_ = new(), new()
+    north.upload(north.scan(entry, rig.key("A1"), list="again"), north.outcome(entry))
+    assert south.claim(new(), rig.key("A1"), list="again")["result"] == "taken"
+    left = {"list": "again", "direction": "exit"}
+    south.upload(south.scan(exit_, rig.key("A1"), at=5000.0, **left), south.outcome(exit_))
+    assert south.claim(new(), rig.key("A1"), list="again", at=6000.0) == GRANTED
+
+
+def test_an_exit_is_never_refused(rig: CentralRig, north: Device) -> None:
+    """Whoever wants out gets out, known or not, however often."""
+    for ticket in ("A1", "A1", "X9", "nobody"):
+        assert north.claim(new(), rig.key(ticket), direction="exit") == GRANTED
+
+
+def test_hard_anti_passback_holds_across_gates(
+    rig: CentralRig, north: Device, south: Device
+) -> None:
+    """A ticket with many entries cannot be handed back over the fence to another gate."""
+    inside_ = new()
+    north.upload(north.scan(inside_, rig.key("U0"), list="hard"), north.outcome(inside_))
+    answer = south.claim(new(), rig.key("U0"), list="hard")
+    assert answer == {
+        "result": "refused", "reason": "already_inside", "gate": "north", "at": 1001.0
+    }  # fmt: skip
+    assert south.claim(new(), rig.key("S1"), list="hard") == GRANTED
+
+
+USES = st.lists(st.tuples(st.sampled_from(Direction), st.integers(0, 50)), max_size=12)
+
+
+@given(USES, st.booleans(), st.sampled_from(AntiPassback), st.integers(0, 3))
+def test_central_counts_as_gates_count(
+    made: list[tuple[Direction, int]], reentry: bool, passback: AntiPassback, allowed: int
+) -> None:
+    """Whatever happened, server and gate agree on whether one more entry is too many."""
+    uses = [
+        Use(bytes([n]), way, "main", float(at), "gate")
+        for n, (way, at) in enumerate(sorted(made, key=lambda use: use[1]))
+    ]
+    rules = CheckInList("main", reentry_after_exit=reentry, anti_passback=passback)
+    tally = Tally(Right(allowed, Product(1), rules))
+    for use in uses:
+        tally.add(use)
+    spent = allowed and entries_spent(uses, reentry) >= allowed
+    within = passback is AntiPassback.HARD and inside(uses) >= 1
+    assert (tally.objection(100.0) is not None) == bool(spent or within)
+
+
+STEP = st.tuples(
+    st.sampled_from(["claim", "annul", "passed", "turned back"]),
+    st.integers(0, 1),
+    st.integers(0, 3),
+)
+
+
+@settings(max_examples=25)
+@given(st.lists(STEP, max_size=14))
+def test_in_any_order_of_calls_claims_grant_no_more_than_the_ticket_allows(
+    steps: list[tuple[str, int, int]],
+) -> None:
+    """Two gates, four presentations each, one ticket: held and standing by claim is one at most."""
+    with TemporaryDirectory() as directory:
+        rig = make_event(Path(directory))
+        try:
+            _run(rig, steps)
+        finally:
+            rig.central.database.close()
+
+
+def _run(rig: CentralRig, steps: list[tuple[str, int, int]]) -> None:
+    client = TestClient(create_app(rig.central))
+    gates = [Device(client, rig.enrol_token(name), name) for name in ("north", "south")]
+    granted: set[tuple[int, int]] = set()
+    given_back: set[tuple[int, int]] = set()
+    through: set[tuple[int, int]] = set()
+    for what, g, n in steps:
+        gate, presentation, mine = gates[g], bytes([g, n]) * 8, (g, n)
+        if what == "claim":
+            answer: dict[str, Any] = gate.claim(presentation, rig.key("A1"))
+            assert not (mine in given_back and answer == GRANTED)
+            granted |= {mine} if answer == GRANTED else set()
+        elif what == "annul" and mine not in through:
+            gate.annul(presentation)
+            granted.discard(mine)
+            given_back.add(mine)
+        elif mine in granted and mine not in through:  # gates record what they were granted
+            kind = Kind.PASSAGE if what == "passed" else Kind.NO_PASSAGE
+            gate.upload(gate.scan(presentation, rig.key("A1")), gate.outcome(presentation, kind))
+            if kind is Kind.PASSAGE:
+                through.add(mine)
+            else:
+                granted.discard(mine)
+                given_back.add(mine)
+        assert len(granted) <= 1
+    assert gates[0].get("/v1/conflicts").json()["conflicts"] == []
