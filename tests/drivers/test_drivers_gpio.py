@@ -86,6 +86,25 @@ def test_second_release_starts_the_pulse_anew(factory):
     assert not factory.pin(17).state
 
 
+class TooLate(FakeScheduler):
+    """Every cancellation comes when the call is already on its way, as a thread's may."""
+
+    def call_later(self, delay, function):
+        super().call_later(delay, function)
+        return SimpleNamespace(cancel=lambda: None)
+
+
+@pytest.mark.parametrize("then", ["release", "hold_open"])
+def test_outdated_end_of_a_pulse_locks_nothing(factory, then):
+    scheduler = TooLate()
+    lock = turnstile("turnstile:gpio:17?ms=500", scheduler)
+    lock.release(Direction.ENTRY)
+    scheduler.advance(0.4)
+    lock.release(Direction.ENTRY) if then == "release" else lock.hold_open()
+    scheduler.advance(0.2)
+    assert factory.pin(17).state
+
+
 def test_end_of_a_pulse_does_not_lock_what_is_held_open(factory):
     scheduler = FakeScheduler()
     lock = turnstile("turnstile:gpio:17?ms=500", scheduler)
