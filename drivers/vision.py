@@ -8,7 +8,16 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 26))
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
+_LIBRARIES = os.environ.get("LD_LIBRARY_PATH")
+
 import cv2
+
+# OpenCV's loader extends this variable, and leaves an empty entry in it: programs started later,
+# such as rpicam-vid, would look for their libraries in the current directory.
+if _LIBRARIES is None:
+    os.environ.pop("LD_LIBRARY_PATH", None)
+else:
+    os.environ["LD_LIBRARY_PATH"] = _LIBRARIES
 
 cv2.setNumThreads(1)  # its pool spins, and the lane process needs the other cores
 

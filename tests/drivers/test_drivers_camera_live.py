@@ -1,8 +1,10 @@
 """Real cameras, with their far end played: a program in rpicam-vid's place, a scripted V4L2."""
 
 import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -110,6 +112,17 @@ def test_width_is_one_that_carries_no_padding(rpicam, tmp_path):
     camera = RpicamCamera.open(DriverUri.parse("camera:rpicam:0?width=1000&height=481"), ignore)
     assert camera._shape == (480, 960)
     camera.close()
+
+
+@pytest.mark.parametrize("before", [None, "/opt/lib"])
+def test_image_library_changes_nothing_for_programs_started_later(before):
+    """OpenCV's loader would have them look for libraries in the current directory."""
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment |= {} if before is None else {"LD_LIBRARY_PATH": before}
+    code = "import drivers.vision, os; print(os.environ.get('LD_LIBRARY_PATH'))"
+    command = [sys.executable, "-P", "-c", code]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert shown.stdout == f"{before}\n"
 
 
 # --- Video4Linux
