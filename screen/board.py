@@ -14,6 +14,8 @@ from screen.messages import Event, LaneTold, Status
 
 LAST_SCANS = 20
 LAST_ALERTS = 10
+FRESH = 30.0
+"""Seconds for which a verdict stays in colour and an alert stays near the top."""
 CALLS_HOLD = 10.0
 """Seconds for which a verdict that calls the steward stays on top of later, quiet ones."""
 
@@ -47,8 +49,9 @@ class Board:
         self._lanes: dict[str, LaneTold] = {}
         self._shown: dict[str, Shown] = {}
         self._calling: Shown | None = None
+        self._latest: Shown | None = None
         self._scans: deque[Event] = deque(maxlen=LAST_SCANS)
-        self._alerts: deque[Event] = deque(maxlen=LAST_ALERTS)
+        self._alerts: deque[Shown] = deque(maxlen=LAST_ALERTS)
 
     def hear_status(self, status: Status) -> None:
         """Take over a status snapshot: the gate is heard."""
@@ -64,19 +67,22 @@ class Board:
         if event.kind == "verdict":
             self._hear_verdict(Shown(event, now), fresh)
         elif event.kind in ("alert", "conflict"):
-            self._alerts.appendleft(event)
+            self._alerts.appendleft(Shown(event, now if fresh else now - FRESH))
 
     def _hear_verdict(self, shown: Shown, fresh: bool) -> None:
         self._scans.appendleft(shown.event)
-        if fresh and shown.event.lane:
+        if not fresh:
+            return
+        self._latest = shown
+        if shown.event.lane:
             self._shown[shown.event.lane] = shown
-        if fresh and _calls(shown.event):
+        if _calls(shown.event):
             self._calling = shown
 
     def lose(self, why: LinkLost, last: LastSeen) -> None:
         """The gate program is not heard: nothing it said is current any more."""
         self.lost, self.last_seen = why, last
-        self._lanes, self._shown, self._calling = {}, {}, None
+        self._lanes, self._shown, self._calling, self._latest = {}, {}, None, None
 
     def face(self, name: str, now: float) -> View:
         """What the attendee page of lane `name` shows, without words: face, reason, cue."""
@@ -94,12 +100,14 @@ class Board:
         status = self.status or self.last_seen.status
         return {
             "link": self._link(),
+            "brief": _brief(None if self.lost else status),
             "top": self._top(now),
+            "calls": [_alert(shown.event) for shown in self._alerts if now - shown.at < FRESH],
             "lanes": [self._card(lane, now) for lane in self._cards(status)],
             "questions": _questions(status) if not self.lost else [],
             "health": _health(status) if status else [],
             "faults": [sentences.standing(fault) for fault in status.faults] if status else [],
-            "alerts": [_alert(event) for event in self._alerts],
+            "alerts": [_alert(shown.event) for shown in self._alerts],
             "scans": [_scan(event) for event in self._scans],
         }
 
@@ -115,8 +123,10 @@ class Board:
             return None
         calling = self._calling
         if calling and now - calling.at < CALLS_HOLD:
-            return _scan(calling.event)
-        return _scan(self._scans[0]) if self._scans else None
+            return _scan(calling.event) | {"old": False}
+        latest = self._latest
+        old = latest is None or now - latest.at >= FRESH
+        return _scan(self._scans[0]) | {"old": old} if self._scans else None
 
     def _cards(self, status: Status | None) -> list[LaneTold]:
         told = self._lanes or {lane.name: lane for lane in (status.lanes if status else ())}
@@ -188,6 +198,11 @@ def _questions(status: Status | None) -> list[View]:
         for lane in (status.lanes if status else ())
         if lane.question
     ]
+
+
+def _brief(status: Status | None) -> View:
+    well, text = sentences.in_brief(status) if status else (False, "Not heard")
+    return {"well": well, "text": text}
 
 
 def _health(status: Status) -> list[View]:

@@ -109,10 +109,13 @@ class _Ear:
         self._loop = asyncio.get_running_loop()
         self._asked_at: float | None = None
         self._poll_at = 0.0
+        self._coming: asyncio.Task[bytes] | None = None
         self.heard = False
         """Whether the gate program has answered on this connection."""
 
     def close(self) -> None:
+        if self._coming is not None:
+            self._coming.cancel()
         self._wire.close()
 
     async def connect(self, path: Path) -> None:
@@ -158,13 +161,20 @@ class _Ear:
         """One message; None when it is time to ask again."""
         asked = self._asked_at
         until = self._poll_at if asked is None else asked + self._pace.silence
-        try:
-            async with asyncio.timeout_at(until):
-                data = await self._loop.sock_recv(self._wire, LONGEST_MESSAGE + 1)
-        except TimeoutError as error:
+        # Waited for, never cancelled: a receive that is cancelled as it completes loses a verdict.
+        if self._coming is None:
+            self._coming = asyncio.create_task(
+                self._loop.sock_recv(self._wire, LONGEST_MESSAGE + 1)
+            )
+        coming = self._coming
+        await asyncio.wait({coming}, timeout=max(0.0, until - self._loop.time()))
+        if not coming.done():
             if asked is None:
                 return None
-            raise LinkLost("The gate program does not answer", REMEDY) from error
+            raise LinkLost("The gate program does not answer", REMEDY)
+        self._coming = None
+        try:
+            data = coming.result()
         except OSError as error:
             raise LinkLost("The gate program has stopped", REMEDY) from error
         if not data:

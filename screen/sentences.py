@@ -58,6 +58,17 @@ def checked_against(status: Status) -> tuple[bool, str]:
     return _fresh(status.list), f"Online. Tickets are checked against {own}."
 
 
+def in_brief(status: Status) -> tuple[bool, str]:
+    """The same in three words, for the head of the page."""
+    if status.list.serial is None:
+        return False, "No ticket list"
+    if not status.server.online:
+        return False, f"Offline{_since(status.server.last_contact)}"
+    if status.authority.state == "out":
+        return False, "Other gates out of reach"
+    return (True, "Online") if _fresh(status.list) else (False, f"List {age(status.list.age)} old")
+
+
 def _own_list(told: ListTold) -> str:
     span = age(told.age)
     shown = span if told.age is None else f"{span} old"

@@ -33,11 +33,11 @@ FACES: dict[str, dict[str, Words]] = {
         "waiting": ("Einen Moment", "Bitte warten"),
         "closed": ("Geschlossen", "Bitte einen anderen Durchgang nehmen"),
         "free_flow": ("Bitte durchgehen", "Ticket im Gehen vor die Kamera halten"),
-        "evacuation": ("Bitte verlassen", "Der Ausgang ist offen. Gehen, nicht rennen."),
+        "evacuation": ("Gelände verlassen", "Der Ausgang ist offen. Gehen, nicht rennen."),
         "down": ("Bitte warten", "Bitte an das Personal wenden"),
     },
     "fr": {
-        "idle": ("Votre billet", "Présentez le code devant la caméra"),
+        "idle": ("Montrez votre billet", "Le code devant la caméra"),
         "idle_exit": ("Sortie", "Présentez votre billet pour sortir"),
         "checking": ("Un instant", "Vérification de votre billet"),
         "admitted": ("Bienvenue", "Vous pouvez passer"),
@@ -51,7 +51,7 @@ FACES: dict[str, dict[str, Words]] = {
         "down": ("Patientez", "Adressez-vous au personnel"),
     },
     "es": {
-        "idle": ("Su entrada", "Muestre el código a la cámara"),
+        "idle": ("Muestre su entrada", "El código frente a la cámara"),
         "idle_exit": ("Salida", "Muestre su entrada para salir"),
         "checking": ("Un momento", "Comprobando su entrada"),
         "admitted": ("Bienvenidos", "Puede pasar"),

@@ -5,6 +5,8 @@ const body = document.body;
 const told = body.dataset;
 const word = document.getElementById("word");
 const hint = document.getElementById("hint");
+const main = document.querySelector("main");
+const words = document.querySelector(".words");
 const lost = document.getElementById("lost");
 const button = document.getElementById("sound");
 const YES = ["admitted", "goodbye", "valid"];
@@ -13,17 +15,24 @@ let audio = null;
 let lastCue = "";
 let live = false; // false until the first face: what happened before is not sounded
 
-function fit(text) {
-  // Long words shrink by class rather than break: a broken word is not read in passing.
-  const longest = Math.max(...text.split(/\s+/).map((part) => part.length));
-  told.length = longest > 10 ? "long" : longest > 7 ? "middle" : "short";
+// The largest type that fits: words are never broken, a broken word is not read in passing.
+function fit() {
+  let [small, large] = [8, 2 * Math.max(innerWidth, innerHeight)];
+  while (large - small > 1) {
+    const size = (small + large) / 2;
+    words.style.fontSize = `${size}px`;
+    const fits = words.scrollWidth <= words.clientWidth && main.scrollHeight <= main.clientHeight;
+    if (fits) small = size;
+    else large = size;
+  }
+  words.style.fontSize = `${small}px`;
 }
 
 function draw(face) {
   told.face = face.face;
   word.textContent = face.word;
   hint.textContent = face.hint;
-  fit(face.word);
+  fit();
 }
 
 function show(face) {
@@ -35,6 +44,7 @@ function show(face) {
 
 function connected(up) {
   lost.hidden = up;
+  fit();
   if (up) return;
   live = false;
   draw({ face: "down", word: told.down, hint: told.hint });
@@ -74,5 +84,6 @@ else button.hidden = false;
 document.addEventListener("pointerdown", startSound);
 document.addEventListener("keydown", startSound);
 
+addEventListener("resize", fit);
 const query = new URLSearchParams({ lane: told.lane, lang: told.language });
 follow(`/stream?${query}`, { face: show }, connected);

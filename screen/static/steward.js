@@ -44,16 +44,18 @@ function top(scan) {
     return;
   }
   const look = scan.verdict === "admitted" && scan.attention ? "look" : scan.verdict;
-  const said = scan.reason ? sentence(scan.reason) : SAID[scan.verdict];
-  place.className = look;
+  const looks = look === "look";
+  const said = looks ? scan.attention : scan.reason || SAID[scan.verdict];
+  place.className = scan.old ? "quiet" : look;
   place.replaceChildren(
     mark(scan.verdict),
     h("div", "told",
-      h("p", "meta", h("strong", "", SAID[scan.verdict]), ` · ${scan.lane} · ${scan.at}`),
-      h("p", "big", said),
+      h("p", "meta", scan.old ? "Last scan: " : "", h("strong", "", looks ? "Admitted, but look" : SAID[scan.verdict]),
+        ` · ${scan.lane} · ${scan.at}`),
+      h("p", "big", sentence(said)),
       scan.detail ? h("p", "detail", sentence(scan.detail)) : "",
-      scan.attention ? h("p", "attention", `Look: ${scan.attention}`) : "",
-      scan.next ? h("p", "next", scan.next) : ""));
+      scan.attention && !looks ? h("p", "attention", `Look: ${scan.attention}`) : "",
+      scan.next && !scan.old ? h("p", "next", scan.next) : ""));
 }
 
 function card(lane) {
@@ -66,11 +68,11 @@ function card(lane) {
         .filter(Boolean).join(" · ")),
     last
       ? h("p", `last ${last.verdict}`, mark(last.verdict),
-        `${last.at} ${last.reason ? sentence(last.reason) : SAID[last.verdict]}`)
+        h("span", "", `${last.at} ${last.reason ? sentence(last.reason) : SAID[last.verdict]}`))
       : h("p", "last", "No scan yet"),
     h("dl", "counts",
       count("entered", lane.entered), count("left", lane.left),
-      count("refused", lane.refused), count("in 10 min", lane.rate)));
+      count("refused", lane.refused), count("last 10 min", lane.rate)));
   if (lane.sensor && !["ok", "trusted"].includes(lane.sensor)) {
     const style = lane.sensor.startsWith("suspect") ? "reader warning" : "reader";
     element.append(h("p", style, `Passage sensor: ${lane.sensor}`));
@@ -83,6 +85,13 @@ function card(lane) {
 }
 
 const count = (name, value) => h("div", "", h("dt", "", name), h("dd", "", String(value)));
+
+function calls(all) {
+  $("calls").hidden = all.length === 0;
+  $("calls").replaceChildren(...all.map((alert) => h("div", "call",
+    h("p", "cause", `${alert.lane ? `${alert.lane}: ` : ""}${sentence(alert.cause)}`),
+    h("p", "", alert.remedy, h("span", "meta", ` ${alert.at}`)))));
+}
 
 function questions(all) {
   $("questions").hidden = all.length === 0;
@@ -126,12 +135,16 @@ function connected(up) {
   link({ up: false, cause: "This page has lost its gate",
     remedy: "It reconnects by itself. Check the network, or look at the screen on the gate",
     age: "What stands below is old." });
-  $("top").replaceChildren();
-  $("top").className = "";
+  $("brief").hidden = true;
 }
 
 follow("/stream", {
   link, top, lanes: (all) => $("lanes").replaceChildren(...all.map(card)),
-  questions, faults, scans, health, alerts,
+  calls, questions, faults, scans, health, alerts,
+  brief: (told) => {
+    $("brief").hidden = false;
+    $("brief").className = told.well ? "well" : "warning";
+    $("brief").textContent = told.well ? told.text : `! ${told.text}`;
+  },
   beat: (time) => { $("clock").textContent = time; },
 }, connected);

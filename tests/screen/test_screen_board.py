@@ -6,7 +6,7 @@ import pytest
 
 from admission.verdict import NEXT_STEP, Reason
 from screen import sentences
-from screen.board import CALLS_HOLD, LAST_SCANS, Board, LastSeen
+from screen.board import CALLS_HOLD, FRESH, LAST_SCANS, Board, LastSeen
 from screen.errors import LinkLost
 from screen.faces import Face
 from screen.messages import Event, read_status
@@ -60,6 +60,28 @@ def test_an_admission_to_look_at_stays_on_top_too(board):
     board.hear_event(verdict(1, attention="check ID"), 0.0)
     board.hear_event(verdict(2), 1.0)
     assert board.steward(1.0)["top"]["attention"] == "check ID"
+
+
+def test_an_old_verdict_loses_its_colour(board):
+    board.hear_event(refusal(1), 0.0)
+    assert not board.steward(FRESH - 1)["top"]["old"]
+    assert board.steward(FRESH)["top"]["old"]
+
+
+def test_a_fresh_alert_stands_near_the_top(board):
+    board.hear_event(Event(seq=1, kind="alert", lane="entry-1", cause="Someone jumped"), 0.0)
+    assert board.steward(1.0)["calls"] == board.steward(1.0)["alerts"]
+    assert board.steward(FRESH)["calls"] == []
+    assert board.steward(FRESH)["alerts"][0]["cause"] == "Someone jumped"
+
+
+def test_the_head_of_the_page_says_how_the_gate_stands(board):
+    assert board.steward(0.0)["brief"] == {"well": True, "text": "Online"}
+    board.hear_status(told(server=OFFLINE))
+    offline = f"Offline since {sentences.clock(NOW)}"
+    assert board.steward(0.0)["brief"] == {"well": False, "text": offline}
+    board.lose(GONE, LastSeen(None, None))
+    assert board.steward(0.0)["brief"] == {"well": False, "text": "Not heard"}
 
 
 def test_the_last_scans_are_kept_newest_first(board):

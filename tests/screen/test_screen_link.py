@@ -19,13 +19,11 @@ from tests.rigs.screen_rig import QUICK, until
 class Follower:
     """A hub and its link on an event loop in a thread of their own."""
 
-    def __init__(self, run, silence=QUICK.silence):
+    def __init__(self, run, **pace):
         self.board = Board("north-1", ("entry-1",))
         self.hub = Hub(self.board)
         self._loop = asyncio.new_event_loop()
-        self._task = self._loop.create_task(
-            Link(run, self.hub, replace(QUICK, silence=silence)).run()
-        )
+        self._task = self._loop.create_task(Link(run, self.hub, replace(QUICK, **pace)).run())
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
@@ -37,17 +35,25 @@ class Follower:
         self._loop.run_until_complete(asyncio.gather(self._task, return_exceptions=True))
         self._loop.close()
 
+    def look(self, at):
+        """What `at` returns on the loop that owns the board."""
+
+        async def looked():
+            return at()
+
+        return asyncio.run_coroutine_threadsafe(looked(), self._loop).result(5)
+
     @property
     def up(self):
         return self.board.lost is None
 
     @property
     def face(self):
-        return self.hub.face("entry-1")["face"]
+        return self.look(lambda: self.hub.face("entry-1"))["face"]
 
     @property
     def scans(self):
-        return [scan["detail"] for scan in self.hub.steward()["scans"]]
+        return [scan["detail"] for scan in self.look(self.hub.steward)["scans"]]
 
 
 @pytest.fixture
@@ -77,6 +83,16 @@ def test_it_hears_the_gate_and_its_verdicts(tmp_path, follow):
     until(lambda: follower.face is Face.ADMITTED)
     scanner.tell("outcome", state="locked")
     until(lambda: follower.face is Face.IDLE)
+
+
+def test_no_event_is_lost_between_two_polls(tmp_path, follow):
+    """Events that arrive just as the link turns to its next question are heard all the same."""
+    scanner = FakeScanner(tmp_path)
+    follower = follow(poll=0.001)
+    until(lambda: follower.up)
+    for number in range(200):
+        scanner.refuse("unpaid", detail=str(number))
+        until(lambda: follower.scans[:1] == [str(number)])  # noqa: B023
 
 
 def test_the_death_of_the_gate_ends_the_green(tmp_path, follow):
@@ -137,8 +153,7 @@ def test_a_verdict_that_fell_into_a_moment_of_silence_is_still_shown(tmp_path, f
     first.die()
     second = FakeScanner(tmp_path, first_seq=3)
     second.refuse("too_early")
-    until(lambda: follower.up)
-    assert follower.hub.face("entry-1")["reason"] == "too_early"
+    until(lambda: follower.look(lambda: follower.hub.face("entry-1"))["reason"] == "too_early")
 
 
 def test_after_a_reboot_it_reads_from_the_start(tmp_path, follow):
