@@ -10,7 +10,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 _LIBRARIES = os.environ.get("LD_LIBRARY_PATH")
 
-import cv2
+import cv2  # noqa: E402 - after the settings it reads once
 
 # OpenCV's loader extends this variable, and leaves an empty entry in it: programs started later,
 # such as rpicam-vid, would look for their libraries in the current directory.
