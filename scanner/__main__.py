@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from admission.direction import Direction
 from admission.errors import GateError
 from config.models import AdmitConfig, LaneConfig
 from config.notify import notify
@@ -62,7 +63,8 @@ class Parts:
         for directory in (own, run):
             directory.mkdir(parents=True, exist_ok=True)
         self.lock = take_ownership(own)
-        (own / "training.db").unlink(missing_ok=True)
+        for leftover in own.glob("training.db*"):
+            leftover.unlink()
         self.clock = SystemClock(trust_system=config.clock.trust_system)
         self.scheduler = ThreadScheduler()
         boot = boot_id()
@@ -183,7 +185,7 @@ def recover(parts: Parts) -> None:
         for lane, direction, _, number in journal.passages():
             for thread in parts.lanes:
                 if thread.lane.settings.name == lane:
-                    thread.lane.passed_before(direction, number)
+                    thread.lane.tally.before(Direction(direction), number)
     except JournalUnavailable as error:
         log.error("%s %s", error.cause, error.remedy)
         return

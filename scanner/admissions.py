@@ -13,7 +13,7 @@ from admission.clock import Clock
 from admission.decide import Claim, Decision, Facts, decide
 from admission.direction import Direction
 from admission.errors import GateError
-from admission.history import Use, merge, turned_back
+from admission.history import merge, turned_back
 from admission.rules import GatePolicy
 from admission.verdict import Reason, refused
 from scanner.books import Books, Elsewhere
@@ -154,23 +154,14 @@ class Admissions:
         _ = self.books
         self._journal().record(self._stamp.record(kind, None, **facts))
 
-    def annul(self, use: Use, key: bytes, lane: str, who: str) -> None:
+    def annul(self, showing: Showing, who: str) -> None:
         """The steward says that nobody went through after all.
 
         Raises:
             JournalUnavailable: it is not recorded.
         """
-        self._journal().record(
-            self._stamp.record(
-                Kind.OPERATOR,
-                presentation=use.presentation,
-                ticket_key=key,
-                lane=lane,
-                list=use.check_in_list,
-                direction=use.direction.value,
-                detail=f"{ANNUL}: nobody went through, says {who}",
-            )
-        )
+        detail = f"{ANNUL}: nobody went through, says {who}"
+        self._journal().record(self._stamp.record(Kind.OPERATOR, showing, detail=detail))
 
     def settle_debts(self) -> None:
         """Write the outcomes owed since the journal was last out of reach.
@@ -206,10 +197,6 @@ class Admissions:
             way = number if direction == Direction.ENTRY else -number
             self.inside[check_in_list or ""] += way
         return lost
-
-    def past(self, key: bytes) -> tuple[Use, ...]:
-        """All uses of a ticket that this gate knows of."""
-        return merge(self._journal().uses(key), self._elsewhere.uses(key))
 
     def turned_back(self, showing: Showing) -> int:
         """How often this ticket's entry was annulled here already without asking anybody."""

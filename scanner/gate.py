@@ -126,7 +126,9 @@ class Gate:
             return {"status": self.status()}
         if message.get("op") == "events":
             after = int(message.get("after", -1))
-            peer.events_after = self.events.seq if after < 0 else after
+            newest = self.events.seq
+            # A number from before a restart is larger than any of ours: send what there is.
+            peer.events_after = newest if after < 0 else after if after <= newest else 0
             return None
         raise PeerMessage(f"events.sock has no op {message.get('op')!r}", "See docs/ipc.md")
 
@@ -142,7 +144,7 @@ class Gate:
                 "uncertainty": None if reading.uncertainty == float("inf") else reading.uncertainty,
             },
             "boot": self.boot,
-            "ready": all(not _blocked(thread.lane) for thread in self.lanes.values()),
+            "ready": not any(thread.lane.faults.blocked for thread in self.lanes.values()),
             "lanes": [self._lane_status(thread) for thread in self.lanes.values()],
             "list": self._list_status(),
             "authority": self._authority_status(),
@@ -161,10 +163,10 @@ class Gate:
             "list": lane.settings.check_in_list,
             "sensor": lane.sensor.why or ("ok" if lane.sensor.fitted else "none"),
             "readers": [{"uri": reader.uri, "state": reader.state} for reader in thread.readers],
-            "entered": lane.entered,
-            "left": lane.left,
-            "refused": lane.refused,
-            "rate": lane.rate(),
+            "entered": lane.tally.entered,
+            "left": lane.tally.left,
+            "refused": lane.tally.refused,
+            "rate": lane.tally.rate(self.clock.monotonic()),
         }
         if lane.question is not None:
             showing, at = lane.question
@@ -195,7 +197,7 @@ class Gate:
     def _fault_status(self) -> list[dict[str, Any]]:
         found = [("gate", name, *fault) for name, fault in list(self.faults.items())]
         for lane_name, thread in self.lanes.items():
-            for name, fault in list(thread.lane.faults.items()):
+            for name, fault in list(thread.lane.faults.now.items()):
                 found.append((lane_name, name, fault.error, fault.since))
         return [
             {"name": name, "where": where, "cause": e.cause, "remedy": e.remedy, "since": since}
@@ -350,10 +352,6 @@ def _set_person(turnstile: Turnstile, person: str) -> None:
     if not isinstance(turnstile, SimulatedTurnstile):
         raise OrderRefused("only a simulated turnstile has a person", "Use turnstile:sim")
     turnstile.person = Person.parse(person)
-
-
-def _blocked(lane: Lane) -> bool:
-    return any(fault.blocks for fault in list(lane.faults.values()))
 
 
 def write_status(path: Path, status: dict[str, Any]) -> None:

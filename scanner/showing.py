@@ -1,7 +1,7 @@
 """One presentation on its way through a lane, and the records it makes."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from admission.clock import Clock
 from admission.direction import Direction
@@ -20,6 +20,8 @@ class Showing:
     credential: Credential | Rejection
     ticket_key: bytes | None
     """None: the bytes name no ticket."""
+    identity: bytes = b""
+    """The code in view: its ticket key, or the bytes that name no ticket."""
     resume_open: bool = False
     """The lane came back from a crash less than 120 s ago."""
     continuation: bool = False
@@ -27,6 +29,10 @@ class Showing:
     left: int = 0
     """Entries left after this one, once decided."""
     presentation: bytes = field(default_factory=lambda: os.urandom(16))
+
+    def next_of_group(self) -> "Showing":
+        """The same ticket for the next person: a presentation of its own."""
+        return replace(self, continuation=True, left=0, presentation=os.urandom(16))
 
     @property
     def format(self) -> str | None:

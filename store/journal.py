@@ -7,6 +7,7 @@ reads through a connection of its own, so it never holds up a lane.
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -190,6 +191,10 @@ class Journal:
         os.fsync(handle)
         os.close(handle)
         aside.chmod(0o600)
+        for suffix in ("-wal", "-shm"):  # of a journal moved away: SQLite would replay it here
+            orphan = self.path.with_name(self.path.name + suffix)
+            if orphan.exists():
+                orphan.rename(orphan.with_name(f"{orphan.name}.orphan-{time.time_ns()}"))
         aside.rename(self.path)
         sync_directory(self.path.parent)
 

@@ -26,7 +26,7 @@ def test_a_valid_ticket_opens_the_lane_and_counts_on_passage(tmp_path: Path) -> 
     assert gate.outcomes() == [Kind.PASSAGE]
     assert gate.releases() == 1
     assert gate.lane.state is State.LOCKED
-    assert gate.lane.entered == 1
+    assert gate.lane.tally.entered == 1
 
 
 def test_the_record_is_on_disk_before_the_turnstile_moves(tmp_path: Path) -> None:
@@ -173,11 +173,11 @@ def test_three_releases_without_passage_make_the_sensor_suspect(tmp_path: Path) 
         gate.show(code(name))
         gate.advance(8)
     assert gate.outcomes() == [Kind.NO_PASSAGE, Kind.NO_PASSAGE, Kind.PASSAGE, Kind.PASSAGE]
-    assert "sensor" in gate.lane.faults
+    assert "sensor" in gate.lane.faults.now
     gate.person("0.4")
     gate.show(code("emil"))
     gate.advance(1)
-    assert "sensor" not in gate.lane.faults
+    assert "sensor" not in gate.lane.faults.now
 
 
 def test_a_sensor_active_for_ten_seconds_is_suspect(tmp_path: Path) -> None:
@@ -444,4 +444,4 @@ def test_a_wrong_list_named_by_the_lane_takes_it_out_of_service(tmp_path: Path) 
     gate = GateRig(tmp_path, [row("anna")], lists=[CheckInList("other")])
     gate.show(code("anna"))
     assert gate.lane.state is State.OUT
-    assert "check-in list 'main'" in gate.lane.faults["not_ready"].error.cause
+    assert "check-in list 'main'" in gate.lane.faults.now["not_ready"].error.cause

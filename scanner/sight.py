@@ -1,0 +1,83 @@
+"""What a lane's readers see: sightings become codes in view, each parsed once."""
+
+from dataclasses import dataclass
+
+from admission.direction import Direction
+from admission.folding import InvalidCodes
+from admission.presentation import Views
+from scanner.books import Books
+from scanner.messages import Sighting
+from tickets.credential import Credential, Rejection
+
+CACHED = 32
+"""Payloads whose parsing is remembered: a code is sighted many times a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A parsed code in view. `identity` is its ticket key, or the bytes that name no ticket."""
+
+    identity: bytes
+    credential: Credential | Rejection
+    key: bytes | None
+    medium: str
+    direction: Direction
+    counts: bool
+
+
+class Sight:
+    """The codes in front of one lane. Times in monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._views, self._invalid = Views(), InvalidCodes()
+        self._seen: dict[bytes, Seen] = {}
+        self._parsed: dict[bytes, Seen] = {}
+        self._parsed_for: Books | None = None
+
+    def sighted(self, sighting: Sighting, books: Books) -> None:
+        """A reader saw a code; verified only if these bytes are new since the books changed."""
+        seen = self._parse(sighting, books)
+        self._seen[seen.identity] = seen
+        while len(self._seen) > CACHED:
+            self._seen.pop(next(iter(self._seen)))
+        self._views.sighted(seen.identity, sighting.at, seen.counts, sighting.size)
+
+    def present(self, now: float) -> Seen | None:
+        """The code that a free lane looks at now; asked for again only when it may be."""
+        identity = self._views.present(now)
+        return self._seen.get(identity) if identity is not None else None
+
+    def ended(self, identity: bytes, now: float, again: bool) -> None:
+        """Its presentation is over; `again`: refused or annulled, it may be tried again."""
+        self._views.looked_at(identity, now, again)
+
+    def worth_a_record(self, seen: Seen, now: float) -> bool:
+        """False for one of a flood of invalid codes: it is counted instead."""
+        return seen.key is not None or self._invalid.recorded(now)
+
+    def folded(self, now: float) -> int:
+        """How many codes a folded record due now stands for; 0: none is due."""
+        return self._invalid.due(now)
+
+    def wake_at(self, free: bool) -> float | None:
+        """When `present` (of a free lane) or `folded` may have something to say."""
+        waits = [self._invalid.wake_at(), self._views.wake_at() if free else None]
+        return min((at for at in waits if at is not None), default=None)
+
+    def _parse(self, sighting: Sighting, books: Books) -> Seen:
+        if self._parsed_for is not books or len(self._parsed) >= CACHED:
+            self._parsed, self._parsed_for = {}, books
+        known = self._parsed.get(sighting.payload)
+        if known and known.direction is sighting.direction:
+            return known
+        credential, key = books.read(sighting.payload)
+        seen = Seen(
+            identity=key or sighting.payload,
+            credential=credential,
+            key=key,
+            medium=sighting.medium,
+            direction=sighting.direction,
+            counts=books.counts(credential, key),
+        )
+        self._parsed[sighting.payload] = seen
+        return seen
