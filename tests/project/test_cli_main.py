@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -76,14 +75,13 @@ def test_the_version_is_that_of_the_distribution(
     assert (code, out) == (0, "admit 9.8.7\n")
 
 
-def test_help_lists_every_command_that_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--help")
     assert code == 0
-    for name, command in COMMANDS.items():
-        assert (f" {name} " in out) is bool(find_spec(command.module))
+    assert all(f" {name} " in out for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if find_spec(c.module)])
+@pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], name: str) -> None:
     build(name)
     code, out, _ = run(capsys, name, "--help")
