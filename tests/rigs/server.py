@@ -8,9 +8,11 @@ import gzip
 import json
 import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import Enum, auto
 from hashlib import blake2b
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,6 +102,7 @@ class Server:
         self.commands: list[dict[str, str]] = []
         self._previous: dict[str, bytes] = {}
         self._lock = threading.Lock()
+        self.connections: set[socket.socket] = set()
         self.released = threading.Event()
         """Set: those that hang go on."""
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -113,6 +116,9 @@ class Server:
         self.released.set()
         self._http.shutdown()
         self._http.server_close()
+        for connection in list(self.connections):
+            with suppress(OSError):  # the gate has closed it
+                connection.shutdown(socket.SHUT_RDWR)
 
     def answer_twice(self) -> None:
         """The next answer is lost after the deed is done, so that the gate asks again."""
@@ -344,6 +350,14 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
         def do_take_and_cut(self, raw: bytes) -> None:
             server.mode = Mode.GOOD
             self.told(raw)
+
+        def setup(self) -> None:
+            super().setup()
+            server.connections.add(self.connection)
+
+        def finish(self) -> None:
+            server.connections.discard(self.connection)
+            super().finish()
 
         def log_message(self, *_: object) -> None:
             """Tests print nothing."""

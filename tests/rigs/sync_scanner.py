@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +89,11 @@ class SyncScanner:
 
     def die(self) -> None:
         """Gone, as after SIGKILL."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
         with self._changed:
-            for peer in self._peers:
-                peer.shutdown(socket.SHUT_RDWR)
+            for end in (self._listener, *self._peers):
+                with suppress(OSError):  # the other end was first
+                    end.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
             self._peers, self._followers, self._claims = [], [], None
 
     # Its side of the socket

@@ -1,0 +1,107 @@
+"""The outbox: every record goes up once it may, a scan with its outcome, none is forgotten."""
+
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.outbox import BATCH, OUTCOME_WAIT, Outbox
+
+EPOCH = b"epoch..1"
+
+
+def scan(seq: int, presentation: str, verdict: str = "admitted") -> dict:
+    return {"seq": seq, "kind": "scan", "presentation": presentation, "verdict": verdict}
+
+
+def outcome(seq: int, presentation: str) -> dict:
+    return {"seq": seq, "kind": "passage", "presentation": presentation}
+
+
+def fault(seq: int) -> dict:
+    return {"seq": seq, "kind": "fault"}
+
+
+def outbox(*entries: dict, position: int = 0, acknowledged: tuple[int, ...] = ()) -> Outbox:
+    made = Outbox(EPOCH, position, acknowledged)
+    made.add(entries, now=0.0)
+    return made
+
+
+def seqs(box: Outbox, now: float = 0.0) -> list[int]:
+    return [entry["seq"] for entry in box.batch(now)]
+
+
+def test_an_admitted_scan_waits_for_its_outcome_and_others_overtake_it():
+    box = outbox(scan(1, "a"), scan(2, "b", "refused"), fault(3))
+    assert seqs(box) == [2, 3]
+    box.add([outcome(4, "a")], now=1.0)
+    assert seqs(box) == [1, 4, 2, 3], "together with its outcome"
+
+
+def test_a_scan_whose_outcome_never_comes_goes_up_alone_at_last():
+    box = outbox(scan(1, "a"))
+    assert seqs(box, OUTCOME_WAIT - 1) == []
+    assert seqs(box, OUTCOME_WAIT) == [1]
+    box.done([1])
+    box.add([outcome(2, "a")], now=OUTCOME_WAIT)
+    assert seqs(box, OUTCOME_WAIT) == [2], "and the outcome after it"
+
+
+def test_the_position_stays_before_the_first_that_is_not_acknowledged():
+    box = outbox(scan(1, "a"), fault(2), fault(3))
+    assert box.done([2, 3]) == 0
+    box.add([outcome(4, "a")], now=0.0)
+    assert box.done([1]) == 3
+    assert box.done([4]) == 4
+    assert box.waiting == 0
+
+
+def test_after_a_restart_what_was_acknowledged_beyond_the_position_is_not_sent_again():
+    box = outbox(scan(1, "a"), fault(2), outcome(3, "a"), acknowledged=(2, 3))
+    assert seqs(box) == [1], "its outcome is known to be up already"
+
+
+def test_a_batch_is_bounded_and_parts_no_scan_from_its_outcome():
+    entries = [fault(seq) for seq in range(1, BATCH)] + [scan(BATCH, "a"), outcome(BATCH + 1, "a")]
+    box = outbox(*entries)
+    assert seqs(box) == list(range(1, BATCH))
+    box.done(range(1, BATCH))
+    assert seqs(box) == [BATCH, BATCH + 1]
+
+
+def test_entries_read_twice_are_taken_once():
+    box = outbox(fault(1), fault(2))
+    box.add([fault(1), fault(2), fault(3)], now=0.0)
+    assert seqs(box) == [1, 2, 3]
+
+
+PRESENTATIONS = st.sampled_from("abcdef")
+KINDS = st.tuples(st.sampled_from(["scan", "refused", "passage", "fault"]), PRESENTATIONS)
+
+
+def entry_of(seq: int, kind: str, presentation: str) -> dict:
+    if kind == "scan":
+        return scan(seq, presentation)
+    if kind == "refused":
+        return scan(seq, presentation, "refused")
+    return outcome(seq, presentation) if kind == "passage" else fault(seq)
+
+
+@given(st.lists(KINDS, max_size=30), st.integers(0, 2**32))
+def test_whatever_is_answered_in_whatever_order_every_record_goes_up(kinds, seed):
+    """With restarts anywhere, and the server answering for any part of a batch, or for none."""
+    chance = Random(seed)
+    entries = [entry_of(seq, *kind) for seq, kind in enumerate(kinds, 1)]
+    box, now, sent = outbox(*entries), 0.0, []
+    while box.position < len(entries):
+        batch = seqs(box, now)
+        assert len(set(batch)) == len(batch)
+        answered = [seq for seq in batch if chance.random() < 0.5]
+        sent += answered
+        position = box.done(answered)
+        now += 0 if answered else OUTCOME_WAIT
+        if chance.random() < 0.5:
+            box = Outbox(EPOCH, position, [seq for seq in sent if seq > position])
+            box.add(entries, now)
+    assert sorted(sent) == list(range(1, len(entries) + 1)), "each exactly once"

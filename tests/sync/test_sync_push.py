@@ -1,0 +1,224 @@
+"""Pushing: each record is answered for on its own; one that is not taken holds up no other."""
+
+import json
+
+import pytest
+
+from store.mirror import Conflict, MirrorReader
+from store.records import Kind
+from sync.errors import ServerFault, ServerRefused, ServerUnreachable
+from sync.link import Link, ScannerBabbles, ScannerGone
+from sync.outbox import OUTCOME_WAIT
+from sync.push import JournalReader, Pusher
+from tests.rigs.server import Mode
+from tests.rigs.sync_scanner import SyncScanner
+
+KEY = b"K" * 16
+
+
+def presentation(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+@pytest.fixture
+def scanner(tmp_path):
+    made = SyncScanner(tmp_path)
+    yield made
+    made.die()
+
+
+class Bench:
+    """Journal, reader and pusher, driven step by step."""
+
+    def __init__(self, scanner, gate, mirror):
+        self.now = 1000.0
+        self.scanner, self.mirror = scanner, mirror
+        self.reader = JournalReader(mirror, lambda: self.now)
+        self.pusher = Pusher(gate, mirror, self.reader, lambda: self.now)
+
+    def read(self):
+        link = Link(self.scanner.path)
+        self.reader.read_to_head(link)
+        link.close()
+
+    def push_all(self):
+        self.read()
+        while self.pusher.push():
+            pass
+
+
+@pytest.fixture
+def bench(scanner, gate, mirror):
+    return Bench(scanner, gate, mirror)
+
+
+def test_every_record_arrives_once_and_is_acknowledged(scanner, server, bench):
+    for number in range(250):
+        scanner.admit(presentation(number), KEY, Kind.PASSAGE)
+    bench.push_all()
+    assert sorted(server.received) == list(range(1, 501))
+    assert bench.pusher.waiting == 0
+    assert bench.mirror.position(f"records/{scanner.epoch.hex()}") == 500
+
+
+def test_a_scan_goes_up_with_its_outcome(scanner, server, bench):
+    scanner.admit(presentation(1), KEY)
+    scanner.write(Kind.FAULT)
+    bench.push_all()
+    assert server.received == [2]
+    scanner.write(Kind.PASSAGE, presentation(1))
+    bench.push_all()
+    assert server.received == [2, 1, 3]
+
+
+def test_a_scan_without_outcome_does_not_wait_for_ever(scanner, server, bench):
+    scanner.admit(presentation(1), KEY)
+    bench.push_all()
+    bench.now += OUTCOME_WAIT
+    bench.push_all()
+    assert server.received == [1]
+
+
+def test_a_lost_answer_counts_a_record_once(scanner, server, bench):
+    scanner.admit(presentation(1), KEY, Kind.PASSAGE)
+    server.answer_twice()
+    with pytest.raises(ServerFault):
+        bench.push_all()
+    bench.push_all()
+    assert server.received == [1, 2, 1, 2]
+    assert len(server.records) == 2
+    assert bench.pusher.waiting == 0
+
+
+@pytest.mark.parametrize("mode", [Mode.HTML, Mode.FAIL, Mode.HALF, Mode.SCHEMA, Mode.NOISE])
+def test_no_answer_acknowledges_nothing(scanner, server, bench, mode):
+    scanner.write(Kind.FAULT)
+    server.mode, server.only = mode, "records"
+    with pytest.raises(ServerFault):
+        bench.push_all()
+    assert bench.pusher.waiting == 1
+    server.mode = Mode.GOOD
+    bench.push_all()
+    assert server.received == [1]
+
+
+def test_answers_for_records_that_were_not_sent_are_no_answers(scanner, server, bench):
+    scanner.write(Kind.FAULT)
+    server.verdicts[1] = {"seq": 77}
+    with pytest.raises(ServerFault, match="were not sent"):
+        bench.push_all()
+    assert bench.pusher.waiting == 1
+
+
+def test_a_restart_goes_on_after_what_was_acknowledged(scanner, server, bench, gate, mirror):
+    scanner.admit(presentation(1), KEY)
+    scanner.write(Kind.FAULT)
+    bench.push_all()
+    scanner.write(Kind.PASSAGE, presentation(1))
+    again = Bench(scanner, gate, mirror)
+    again.push_all()
+    assert server.received == [2, 1, 3]
+    assert mirror.acknowledged(scanner.epoch) == set()
+
+
+def test_a_parked_record_is_kept_with_its_reason_and_never_sent_again(
+    scanner, server, bench, mirror
+):
+    scanner.write(Kind.FAULT)
+    scanner.write(Kind.FAULT)
+    server.verdicts[1] = {"result": "parked", "reason": "hash does not match"}
+    bench.push_all()
+    bench.push_all()
+    (parked,) = mirror.parked()
+    assert (parked.seq, parked.reason) == (1, "hash does not match")
+    assert json.loads(parked.entry)["kind"] == "fault"
+    assert server.received == [1, 2]
+
+
+def test_a_fork_is_parked_as_an_alarm(scanner, server, bench, mirror):
+    scanner.write(Kind.FAULT)
+    server.verdicts[1] = {"result": "fork"}
+    bench.push_all()
+    assert mirror.parked()[0].reason.startswith("fork")
+
+
+def test_a_conflict_is_kept_for_the_screen(scanner, server, bench, mirror):
+    other = {"presentation": "0f" * 16, "ticket_key": KEY.hex(), "list": "main"}
+    server.verdicts[1] = {"conflict": other | {"gate": "south", "at": 990.0}}
+    scanner.admit(presentation(1), KEY, Kind.PASSAGE)
+    bench.push_all()
+    expected = Conflict(presentation(1), b"\x0f" * 16, KEY, "main", "south", 990.0)
+    assert MirrorReader(mirror.path).conflicts() == [expected]
+
+
+def test_one_record_the_server_cannot_take_holds_up_no_other(scanner, server, bench, mirror):
+    for _ in range(40):
+        scanner.write(Kind.FAULT)
+    server.poison = {7, 31}
+    bench.push_all()
+    assert sorted(server.received) == [n for n in range(1, 41) if n not in (7, 31)]
+    assert [row.seq for row in mirror.parked()] == [7, 31]
+
+
+def test_a_refusal_of_the_gate_itself_parks_nothing(scanner, server, bench, mirror):
+    scanner.write(Kind.FAULT)
+    server.mode = Mode.REFUSE_BEARER
+    with pytest.raises(ServerRefused):
+        bench.push_all()
+    assert mirror.parked() == []
+    assert bench.pusher.waiting == 1
+
+
+def test_a_new_journal_starts_from_its_first_record(scanner, server, bench, mirror):
+    scanner.write(Kind.FAULT)
+    bench.push_all()
+    old = scanner.epoch
+    scanner.restart(epoch=b"epoch..2")
+    scanner.write(Kind.FAULT)
+    scanner.write(Kind.FAULT)
+    bench.push_all()
+    assert server.received == [1, 1, 2]
+    assert mirror.position(f"records/{old.hex()}") == 1
+    assert mirror.position(f"records/{b'epoch..2'.hex()}") == 2
+
+
+def test_offline_everything_waits_and_then_goes_up_once(scanner, server, bench):
+    server.mode = Mode.HALF
+    for number in range(300):
+        scanner.admit(presentation(number), KEY, Kind.PASSAGE)
+    with pytest.raises(ServerFault):
+        bench.push_all()
+    assert bench.pusher.waiting == 600
+    server.mode = Mode.GOOD
+    bench.push_all()
+    assert sorted(server.received) == list(range(1, 601))
+
+
+def test_a_server_that_is_down_is_named(scanner, server, bench):
+    scanner.write(Kind.FAULT)
+    server.go_offline()
+    with pytest.raises(ServerUnreachable):
+        bench.push_all()
+
+
+def test_a_scanner_that_is_gone_is_named(scanner, bench):
+    scanner.die()
+    with pytest.raises(ScannerGone):
+        bench.read()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {},
+        {"records": [], "epoch": "zz", "head": 0},
+        {"records": [], "epoch": "00" * 8, "head": "9"},
+        {"records": [7], "epoch": "00" * 8, "head": 1},
+        {"records": [], "epoch": "00" * 8, "head": 5},
+        {"error": "JournalUnavailable", "cause": "disk full", "remedy": "free some"},
+    ],
+)
+def test_a_scanner_that_babbles_is_named(scanner, bench, page):
+    scanner._records = lambda after, limit: page
+    with pytest.raises(ScannerBabbles):
+        bench.read()
