@@ -20,6 +20,16 @@ def _clock(at: float | None) -> str:
 _TEMPLATES.filters["clock"] = _clock
 
 
+def _faults(health: object) -> list[str]:
+    """What a gate says is wrong with it; gates may be newer, so any shape is taken."""
+    said = health.get("faults") if isinstance(health, dict) else None
+    faults = said if isinstance(said, list) else []
+    return [str(f.get("cause", f) if isinstance(f, dict) else f)[:200] for f in faults[:20]]
+
+
+_TEMPLATES.filters["faults"] = _faults
+
+
 def render(central: Central) -> str:
     """The page as HTML: counts, last entries (masked), gates, conflicts, parked, alarms."""
     return _TEMPLATES.get_template("page.html").render(
