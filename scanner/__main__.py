@@ -12,6 +12,7 @@ import random
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from admission.direction import Direction
@@ -26,6 +27,7 @@ from scanner.bookkeeper import POLL_EVERY, Bookkeeper, MirrorElsewhere
 from scanner.books import NothingElsewhere
 from scanner.claims import ClaimDesk
 from scanner.clock import SystemClock, boot_id
+from scanner.control_door import ControlDoor
 from scanner.devices import (
     has_passage_sensor,
     open_lane_lights,
@@ -33,13 +35,16 @@ from scanner.devices import (
     watch_inputs,
 )
 from scanner.events import EventLog
-from scanner.gate import Gate, LaneThread, write_status
+from scanner.events_door import EventsDoor, feed, write_status
+from scanner.gate import Gate
 from scanner.journal_keeper import JournalKeeper, take_ownership
 from scanner.lane import Lane, LaneSettings
+from scanner.lane_thread import LaneThread
 from scanner.messages import DeviceFault, Sighting
 from scanner.readers import Reader, Readers
 from scanner.showing import Stamp
 from scanner.sockets import Server
+from scanner.sync_door import SyncDoor
 from store.journal import JournalUnavailable
 
 log = logging.getLogger("admit.scanner")
@@ -106,7 +111,7 @@ class Parts:
             name=config.gate.name,
             event=config.gate.event,
             policy=config.gate_policy,
-            lanes=self.lanes,
+            lanes={lane.lane.settings.name: lane for lane in self.lanes},
             books=self.books,
             journal=self.journal,
             claims=self.claims,
@@ -114,8 +119,16 @@ class Parts:
             events=self.events,
             boot=boot.hex()[:8],
         )
-        self.server = Server(run, self.gate.doors())
-        self.gate.server_link = self.server.to_sync
+        self.sync = SyncDoor(self.gate, lambda message: self.server.to_sync(message))  # noqa: PLW0108
+        self.server = Server(
+            run,
+            {
+                "events": EventsDoor(self.gate).answer,
+                "sync": self.sync.answer,
+                "control": ControlDoor(self.gate).answer,
+            },
+        )
+        self.feed = partial(feed, self.gate)
         self.readers = Readers([reader for lane in self.lanes for reader in lane.readers])
 
     def _journal(self, path: Path) -> JournalKeeper:
@@ -210,7 +223,7 @@ def watch(parts: Parts) -> None:
         now = parts.clock.monotonic()
         parts.claims.tick()
         if now >= beat_at and parts.config.server.kind != "none":
-            parts.gate.beat()
+            parts.sync.beat()
             beat_at = now + HEARTBEAT_EVERY * random.uniform(0.8, 1.2)
         if now >= status_at:
             write_status(parts.run / "status.json", parts.gate.status())
@@ -259,7 +272,9 @@ def run(config: AdmitConfig, state: Path, run_directory: Path) -> None:
     recover(parts)
     gc.freeze()  # what was imported lives for ever: no collection has to look at it again
     threads = [
-        threading.Thread(target=parts.server.serve, args=(parts.gate.feed,), name="sockets"),
+        threading.Thread(
+            target=parts.server.serve, args=(partial(feed, parts.gate),), name="sockets"
+        ),
         threading.Thread(target=parts.readers.serve, name="readers"),
         threading.Thread(target=keep_books, args=(parts,), name="books"),
     ]

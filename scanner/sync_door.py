@@ -1,0 +1,118 @@
+"""sync.sock: records for the upload, claims and probes, the server's time and words."""
+
+import base64
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from admission.decide import Claim, ClaimState
+from admission.errors import GateError
+from scanner.claims import Send
+from scanner.gate import Gate
+from scanner.messages import ClaimAnswer, DeviceFault
+from scanner.sockets import MOST_MESSAGE, Answer, Peer, PeerMessage
+from store.records import entry_to_json
+
+FULL = MOST_MESSAGE - 4096
+"""Bytes of records put into one message."""
+
+
+class SyncDoor:
+    """Talks with sync, which is believed in nothing that could admit anybody."""
+
+    def __init__(self, gate: Gate, send: Send) -> None:
+        self._gate, self._send = gate, send
+        self._beat: tuple[bytes, float] | None = None
+
+    def answer(self, peer: Peer, message: dict[str, Any]) -> Answer:
+        answers: dict[str, Callable[[Any], None]] = {
+            "answer": self._claim_answer,
+            "probed": lambda number: self._gate.claims.probed(int(number), bool(message.get("ok"))),
+            "beat": self._heartbeat_answer,
+            "server": self._server_state,
+        }
+        for name, take in answers.items():
+            if name in message:
+                take(message[name])
+                return None
+        op = message.get("op")
+        if op == "records":
+            return self._records(int(message.get("after", 0)), int(message.get("limit", 100)))
+        if op not in {"follow", "claims"}:
+            raise PeerMessage(f"sync.sock has no op {op!r}", "See docs/ipc.md")
+        peer.follows = peer.follows or op == "follow"
+        peer.answers_claims = peer.answers_claims or op == "claims"
+        return None
+
+    def _claim_answer(self, answer: dict[str, Any]) -> None:
+        states = {
+            "granted": ClaimState.GRANTED,
+            "taken": ClaimState.TAKEN,
+            "refused": ClaimState.REFUSED,
+            "unreachable": ClaimState.UNCLAIMED,
+        }
+        at = answer.get("at")
+        claim = Claim(
+            state=states[answer["result"]],
+            where=str(answer.get("gate") or "")[:64],
+            at=float(at) if at is not None else None,
+            reason=str(answer.get("reason") or "")[:64],
+        )
+        message = ClaimAnswer(bytes.fromhex(answer["presentation"]), claim)
+        for thread in self._gate.lanes.values():
+            thread.queue.put(message)
+
+    def _records(self, after: int, limit: int) -> Answer:
+        entries: list[dict[str, Any]] = []
+        size = 0
+        journal = self._gate.journal.journal()
+        for entry in journal.after(after, max(1, min(limit, 500))):
+            body = entry_to_json(entry)
+            size += len(json.dumps(body)) + 2
+            if size > FULL and entries:
+                break
+            entries.append(body)
+        return {"records": entries, "epoch": journal.epoch.hex(), "head": journal.seq}
+
+    def beat(self) -> None:
+        """Ask sync to send a heartbeat; the nonce ties the server's signed time to now."""
+        nonce = os.urandom(16)
+        self._beat = (nonce, self._gate.clock.monotonic())
+        health = self._gate.status()
+        health.pop("server")
+        self._send({"heartbeat": {"nonce": nonce.hex(), "health": health}})
+
+    def _heartbeat_answer(self, beat: dict[str, Any]) -> None:
+        received = self._gate.clock.monotonic()
+        if self._beat is not None and beat.get("nonce") == self._beat[0].hex():
+            nonce, sent = self._beat
+            try:
+                at = self._gate.books.server_time(base64.b64decode(beat["time"]), nonce)
+                self._gate.clock.pin(at, sent, received)
+                self._gate.report("server_time", None)
+            except GateError as error:
+                self._gate.report("server_time", error)
+        for command in beat.get("commands") or []:
+            self._commanded(command)
+
+    def _commanded(self, command: dict[str, Any]) -> None:
+        """What the server may say: never release, never admit."""
+        text = str(command.get("text", ""))[:500]
+        if command.get("do") == "message":
+            self._gate.events.publish("alert", cause=text, remedy="A message from the organiser")
+        elif command.get("do") == "out_of_service":
+            thread = self._gate.lanes.get(str(command.get("lane")))
+            error = GateError(text or "out of service", "The organiser closed this lane; call them")
+            if thread:
+                thread.queue.put(DeviceFault("organiser", error, blocks=True))
+
+    def _server_state(self, state: dict[str, Any]) -> None:
+        was_online = self._gate.server.get("online")
+        names = ("online", "last_contact", "waiting", "parked")
+        self._gate.server = {name: state.get(name) for name in names}
+        online = bool(state.get("online"))
+        if online:
+            self._gate.books.contacted(self._gate.clock.monotonic())
+        if was_online != online:
+            self._gate.events.publish("server", state="online" if online else "offline")
