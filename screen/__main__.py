@@ -82,7 +82,7 @@ async def serve(config: AdmitConfig, run: Path, listener: socket.socket, host: s
         languages=config.screen.languages,
         host=host,
     )
-    hub = Hub(Board(site.gate, site.lanes))
+    hub = Hub(Board(site.gate, site.lanes, alone=config.server.kind == "none"))
     link = asyncio.create_task(Link(run, hub).run())
     web = asyncio.create_task(server(site, hub).serve(sockets=[listener]))
     done, _ = await asyncio.wait({link, web}, return_when=asyncio.FIRST_COMPLETED)

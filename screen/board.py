@@ -36,10 +36,12 @@ class Board:
 
     Args:
         lanes: Names of the configured lanes; a page exists for each, heard or not.
+        alone: This gate has no server, so none is missed.
     """
 
-    def __init__(self, gate: str, lanes: tuple[str, ...]) -> None:
+    def __init__(self, gate: str, lanes: tuple[str, ...], alone: bool = False) -> None:
         self.gate = gate
+        self.alone = alone
         self.names = lanes
         self.status: Status | None = None
         self.lost: LinkLost | None = LinkLost(
@@ -91,7 +93,7 @@ class Board:
             return {"face": Face.DOWN, "reason": "", "cue": ""}
         face = face_of(lane, shown, now)
         sounds = shown is not None and face in YES | NO
-        cue = f"{shown.event.boot}/{shown.event.seq}" if shown and sounds else ""
+        cue = f"{shown.event.boot}/{shown.event.seq}/{shown.event.at}" if shown and sounds else ""
         reason = shown.event.reason if shown and face in NO else ""
         return {"face": face, "reason": reason, "cue": cue}
 
@@ -100,12 +102,12 @@ class Board:
         status = self.status or self.last_seen.status
         return {
             "link": self._link(),
-            "brief": _brief(None if self.lost else status),
+            "brief": _brief(None if self.lost else status, self.alone),
             "top": self._top(now),
             "calls": [_alert(shown.event) for shown in self._alerts if now - shown.at < FRESH],
             "lanes": [self._card(lane, now) for lane in self._cards(status)],
             "questions": _questions(status) if not self.lost else [],
-            "health": _health(status) if status else [],
+            "health": _health(status, self.alone) if status else [],
             "faults": [sentences.standing(fault) for fault in status.faults] if status else [],
             "alerts": [_alert(shown.event) for shown in self._alerts],
             "scans": [_scan(event) for event in self._scans],
@@ -200,15 +202,15 @@ def _questions(status: Status | None) -> list[View]:
     ]
 
 
-def _brief(status: Status | None) -> View:
-    well, text = sentences.in_brief(status) if status else (False, "Not heard")
+def _brief(status: Status | None, alone: bool) -> View:
+    well, text = sentences.in_brief(status, alone) if status else (False, "Not heard")
     return {"well": well, "text": text}
 
 
-def _health(status: Status) -> list[View]:
+def _health(status: Status, alone: bool) -> list[View]:
     lines = [
-        sentences.checked_against(status),
-        *sentences.exchange(status),
+        sentences.checked_against(status, alone),
+        *([] if alone else sentences.exchange(status)),
         sentences.time_known(status.clock),
     ]
     return [{"well": well, "text": text} for well, text in lines]

@@ -24,6 +24,8 @@ REMEDY = (
 )
 
 
+HISTORY = 90
+"""Events to catch up with at most: enough for the last scans, and sent in one go."""
 RECENT = 2.0
 """Seconds of silence within which a verdict is not yet history."""
 
@@ -84,20 +86,28 @@ class Link:
         first = await ear.next()
         while not isinstance(first, Status):
             first = await ear.next()
-        known = first.boot == self._boot
-        await ear.ask({"op": "events", "after": self._seq if known else 0})
+        after = self._resume_after(first)
+        await ear.ask({"op": "events", "after": after})
         await ear.ask({"op": "status"})
-        # What comes before the second answer is history and moves no face, unless it fell into
-        # a moment of silence: then a guest stands there and waits for it.
-        fresh = known and time.monotonic() - self._heard_at < RECENT
-        current = False
+        # What happened before the first answer is history and moves no face, unless it fell
+        # into a moment of silence: then a guest stands there and waits for it.
+        recent = after == self._seq > 0 and time.monotonic() - self._heard_at < RECENT
+        newest = first.events or 0
         while True:
             message = await ear.next()
-            current = current or isinstance(message, Status)
             if isinstance(message, Event):
                 self._boot, self._seq = first.boot, message.seq
-            if message is not None:
-                self._hub.hear(message, fresh or current)
+                self._hub.hear(message, recent or message.seq > newest)
+            elif message is not None:
+                self._hub.hear(message, True)
+
+    def _resume_after(self, first: Status) -> int:
+        """Number of the event to resume after: the last heard, or a page of history ago."""
+        newest = first.events or 0
+        page_ago = max(0, newest - HISTORY)
+        # Numbers start again with each start of the gate program, within one boot too.
+        known = first.boot == self._boot and self._seq <= newest
+        return max(self._seq, page_ago) if known else page_ago
 
 
 class _Ear:

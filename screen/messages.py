@@ -160,6 +160,8 @@ class Status(_Told):
     at: Seconds = None
     boot: Text = ""
     ready: bool = False
+    events: Count | None = None
+    """Number of the newest event; None: a gate program that does not say."""
     clock: ClockTold = ClockTold()
     list: ListTold = ListTold()
     authority: AuthorityTold = AuthorityTold()

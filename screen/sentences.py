@@ -42,9 +42,15 @@ def age(span: float | None) -> str:
     return f"{whole // 86_400} days"
 
 
-def checked_against(status: Status) -> tuple[bool, str]:
-    """What tickets are checked against just now: (all is well, one sentence)."""
+def checked_against(status: Status, alone: bool = False) -> tuple[bool, str]:
+    """What tickets are checked against just now: (all is well, one sentence).
+
+    Args:
+        alone: The gate has no server at all.
+    """
     own = _own_list(status.list)
+    if alone:
+        return True, f"This gate has no server: tickets are checked against {own}."
     if status.list.serial is None:
         return False, "No ticket list yet. " + _server_only(status)
     if not status.server.online:
@@ -58,8 +64,10 @@ def checked_against(status: Status) -> tuple[bool, str]:
     return _fresh(status.list), f"Online. Tickets are checked against {own}."
 
 
-def in_brief(status: Status) -> tuple[bool, str]:
+def in_brief(status: Status, alone: bool = False) -> tuple[bool, str]:
     """The same in three words, for the head of the page."""
+    if alone:
+        return True, "No server"
     if status.list.serial is None:
         return False, "No ticket list"
     if not status.server.online:

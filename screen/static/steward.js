@@ -73,9 +73,9 @@ function card(lane) {
     h("dl", "counts",
       count("entered", lane.entered), count("left", lane.left),
       count("refused", lane.refused), count("last 10 min", lane.rate)));
-  if (lane.sensor && !["ok", "trusted"].includes(lane.sensor)) {
-    const style = lane.sensor.startsWith("suspect") ? "reader warning" : "reader";
-    element.append(h("p", style, `Passage sensor: ${lane.sensor}`));
+  if (lane.sensor === "none") element.append(h("p", "reader", "No passage sensor"));
+  else if (lane.sensor && lane.sensor !== "ok") {
+    element.append(h("p", "reader warning", `Passage sensor in doubt: ${lane.sensor}`));
   }
   for (const reader of lane.readers) {
     const well = reader.endsWith(": ok");
@@ -98,7 +98,7 @@ function questions(all) {
   $("questions").replaceChildren(...all.map((asked) => h("div", "question",
     h("p", "big", `Did they go through? ${asked.lane}, ${asked.at}`),
     h("p", "", "Yes: nothing to do, the entry counts. No: have the supervisor run, on the gate:"),
-    h("code", "", `admit annul ${asked.lane} ${asked.presentation}`))));
+    h("code", "", `admit lane annul ${asked.lane} ${asked.presentation}`))));
 }
 
 function faults(all) {

@@ -31,7 +31,8 @@ def status(*lanes: Told, **changes: Any) -> Told:
         "authority": {"state": "in", "since": 1_794_990_000.0},
         "server": {"online": True, "last_contact": NOW, "waiting": 0, "parked": 0,
                    "conflicts": []},
-        "journal": {"seq": 40, "epoch": "e0", "head": "00"}, "faults": [],
+        "journal": {"seq": 40, "epoch": "e0", "head": "00"}, "events": 0,
+        "faults": [],
     }  # fmt: skip
     return told | changes
 
@@ -42,7 +43,7 @@ class FakeScanner:
     def __init__(self, run: Path, *lanes: Told, boot: str = "b007", first_seq: int = 1) -> None:
         self.path = run / "events.sock"
         self.run = run
-        self.status = status(*lanes, boot=boot)
+        self.status = status(*lanes, boot=boot, events=first_seq - 1)
         self.asked: list[Told] = []
         """Every question received, in order."""
         self.answers = True
@@ -65,6 +66,7 @@ class FakeScanner:
             event = {"seq": self._seq, "boot": self.status["boot"], "at": NOW + self._seq,
                      "lane": lane, "kind": kind, **facts}  # fmt: skip
             self._ring.append(event)
+            self.status["events"] = self._seq
             for told in self.status["lanes"]:
                 if told["name"] == lane:
                     told |= {name: facts[name] for name in ("state", "mode") if name in facts}

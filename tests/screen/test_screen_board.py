@@ -180,6 +180,14 @@ def test_what_still_works_is_said_in_words(case, changes, well, sentence):
     assert sentences.checked_against(told(**changes)) == (well, sentence)
 
 
+def test_a_gate_without_a_server_misses_none():
+    alone = Board("north-1", ("entry-1",), alone=True)
+    alone.hear_status(told(server=OFFLINE, authority={"state": "none"}))
+    page = alone.steward(0.0)
+    assert page["brief"] == {"well": True, "text": "No server"}
+    assert all(line["well"] for line in page["health"])
+
+
 @pytest.mark.parametrize(
     ("span", "text"),
     [(None, "of unknown age"), (-3, "0 s"), (59.9, "59 s"), (60, "1 min"), (7500, "2 h 05 min"),

@@ -11,7 +11,7 @@ import pytest
 from screen.board import Board
 from screen.faces import Face
 from screen.hub import Hub
-from screen.link import Link
+from screen.link import HISTORY, Link
 from tests.rigs.fake_scanner import FakeScanner, lane
 from tests.rigs.screen_rig import QUICK, until
 
@@ -168,6 +168,29 @@ def test_after_a_reboot_it_reads_from_the_start(tmp_path, follow):
     second.refuse("unpaid", detail="meanwhile")
     until(lambda: follower.scans == ["meanwhile", "before"])
     assert {"op": "events", "after": 0} in second.asked
+
+
+def test_after_a_restart_within_one_boot_it_reads_from_the_start(tmp_path, follow):
+    """The numbers begin again, although the boot is the same."""
+    first = FakeScanner(tmp_path, first_seq=500)
+    follower = follow()
+    until(lambda: follower.up)
+    first.refuse("unpaid", detail="before")
+    until(lambda: follower.scans == ["before"])
+    first.die()
+    second = FakeScanner(tmp_path)
+    second.refuse("unpaid", detail="meanwhile")
+    until(lambda: follower.scans == ["meanwhile", "before"])
+
+
+def test_a_late_page_reads_a_page_of_history(tmp_path, follow):
+    scanner = FakeScanner(tmp_path)
+    for number in range(2 * HISTORY):
+        scanner.refuse("unpaid", detail=str(number))
+    follower = follow()
+    until(lambda: follower.scans[:1] == [str(2 * HISTORY - 1)])
+    assert {"op": "events", "after": 4 * HISTORY - HISTORY} in scanner.asked
+    assert follower.face is Face.IDLE
 
 
 def test_history_shows_no_face(tmp_path, follow):
