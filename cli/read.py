@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from admission import clock
+from admission.clock import ClockState
+from admission.decide import Facts, decide
+from admission.direction import Direction
+from admission.rules import CheckInList, GatePolicy, Product
+from admission.verdict import Verdict
+from cli.gate_client import GateClient
 from drivers.errors import PictureError
 from drivers.pictures import load_picture
 from drivers.qr import read_codes
-from tickets.credential import Credential, Flaw
+from tickets.credential import Credential, Flaw, Format, Rejection
 from tickets.key_files import Role, load_key
 from tickets.parse import parse
 from tickets.trust import Trust, trust_of
@@ -61,14 +69,22 @@ def read(
     keys: Annotated[
         Path | None, typer.Option(help="Directory that 'admit keys new' has made: check signatures")
     ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Sockets of a running gate: ask it, changing nothing")
+    ] = None,
+    lane: Annotated[str | None, typer.Option(help="With --run: which lane")] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object per code")] = False,
 ) -> None:
-    """Show every QR code in IMAGES, largest first, and what it is.
+    """Show every QR code in IMAGES, largest first, what it is, and whether it would be admitted.
+
+    With --run a running gate says so, by its list and journal. With --keys the signature and the
+    times decide; list and journal are not asked. With neither, only what no key could make right
+    is refused, and the verdict of the rest is null.
 
     Exits with 0 when every picture was read, whether it holds a code or not, and with 1 when one
     could not be. The payload of a ticket is as secret as the ticket.
     """
-    judge = judge_without_keys if keys is None else judge_by(keys)
+    judge = _judge(keys, run, lane)
     table = _table()
     failed = False
     for reading in readings(images, judge):
@@ -106,9 +122,7 @@ def judge_without_keys(payload: bytes) -> Judgement:
 
 
 def judge_by(directory: Path) -> Judge:
-    """Return a judge that knows the issuer in a key directory.
-
-    A ticket whose signature holds has no verdict yet: the gate's list and journal decide.
+    """Return a judge that knows the issuer in a key directory: signature and times decide.
 
     Raises:
         KeyFault: there is no issuer key, or it cannot be read.
@@ -118,11 +132,55 @@ def judge_by(directory: Path) -> Judge:
 
     def judge(payload: bytes) -> Judgement:
         found = parse(payload, trust)
-        if isinstance(found, Credential):
+        if isinstance(found, Credential) and found.format is Format.OPAQUE:
             return Judgement(found.format, None, None)
-        return Judgement(found.format, "refused", found.flaw)
+        verdict = decide(_signature_alone(found)).verdict
+        return Judgement(found.format, *_words(verdict))
 
     return judge
+
+
+def judge_at(run: Path, lane: str | None) -> Judge:
+    """Return a judge that asks a running gate what it would say.
+
+    Raises:
+        GateNotRunning: no gate answers there.
+    """
+    with GateClient(run, "events") as gate:
+        lanes = [entry["name"] for entry in gate.ask(op="status")["status"]["lanes"]]
+
+    def judge(payload: bytes) -> Judgement:
+        code = base64.b64encode(payload).decode("ascii")
+        with GateClient(run, "control") as gate:
+            answer = gate.ask(op="judge", lane=lane or lanes[0], payload=code)
+        return Judgement(answer["format"], answer["verdict"], answer["reason"])
+
+    return judge
+
+
+def _judge(keys: Path | None, run: Path | None, lane: str | None) -> Judge:
+    if run is not None:
+        return judge_at(run, lane)
+    return judge_without_keys if keys is None else judge_by(keys)
+
+
+def _signature_alone(found: Credential | Rejection) -> Facts:
+    """The facts of a gate that has no list, an empty journal and this computer's clock."""
+    return Facts(
+        credential=found,
+        ticket=None,
+        product=Product((found.product if isinstance(found, Credential) else None) or 0),
+        uses=(),
+        check_in_list=CheckInList("any"),
+        direction=Direction.ENTRY,
+        reading=clock.Reading(time.time(), 1.0, ClockState.SYNCHRONISED),
+        policy=GatePolicy("none", list_required=False),
+    )
+
+
+def _words(verdict: Verdict) -> tuple[str, str | None]:
+    reason = verdict.reason.value if verdict.reason else None
+    return ("admitted" if verdict.admitted else "refused"), reason
 
 
 def _table() -> Table:

@@ -98,6 +98,11 @@ class Admissions:
             self._let_go(showing)
         return decision
 
+    def preview(self, showing: Showing) -> Decision:
+        """Say what would be decided now; records nothing, reserves nothing."""
+        facts = self._facts(showing, self._books(), Claim())
+        return decide(self._with_own_uses(facts, showing, self._journal()))
+
     def look(self, showing: Showing) -> Decision:
         """Say what would be decided, record it as `checked`, redeem nothing (lane mode check)."""
         books = self._books()

@@ -1,5 +1,6 @@
 """control.sock: a supervisor's orders, given on the gate itself."""
 
+import base64
 import os
 import queue
 from collections.abc import Callable
@@ -45,6 +46,7 @@ class ControlDoor:
                 bytes.fromhex(message["presentation"]), "steward"
             ),
             "clear_sensor": lambda lane: lane.clear_sensor(),
+            "judge": lambda lane: lane.judge(base64.b64decode(message["payload"])),
             "person": lambda lane: _set_person(thread.turnstile, str(message["person"])),
         }
         if op not in orders:
@@ -67,7 +69,7 @@ def _reply(replies: "queue.SimpleQueue[object]") -> Answer:
         raise OrderRefused("the lane does not answer", "Try again; see the steward page") from None
     if isinstance(result, GateError):
         raise result
-    return {"ok": True}
+    return {"ok": True} | (result if isinstance(result, dict) else {})
 
 
 def _mode(message: dict[str, Any]) -> str:

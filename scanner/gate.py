@@ -62,6 +62,7 @@ class Gate:
             "authority": self._authority_status(),
             "server": self.server | {"conflicts": self.books.conflicts()},
             "journal": self.journal.status(),
+            "events": self.events.seq,
             "faults": self._fault_status(),
         }
 

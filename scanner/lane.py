@@ -529,6 +529,29 @@ class Lane:
         if not recorded:
             self._fault("journal", OWED, blocks=True)
 
+    def judge(self, payload: bytes) -> dict[str, object]:
+        """What this lane would say of a code now; changes nothing and is not recorded.
+
+        Raises:
+            NotReady, JournalUnavailable: it could not say.
+        """
+        credential, key = self._core.books.read(payload)
+        showing = Showing(
+            lane=self.settings.name,
+            direction=self.settings.first_direction,
+            check_in_list=self.settings.check_in_list,
+            medium="judged",
+            credential=credential,
+            ticket_key=key,
+        )
+        verdict = self._core.preview(showing).verdict
+        return {
+            "format": showing.format,
+            "verdict": "admitted" if verdict.admitted else "refused",
+            "reason": verdict.reason.value if verdict.reason else None,
+            "detail": verdict.detail,
+        }
+
     def clear_sensor(self) -> None:
         """The supervisor says that the passage sensor works."""
         self.sensor.clear()

@@ -41,6 +41,7 @@ ISSUER = SigningKey(b"\x07" * 32)
 KID = key_id(bytes(ISSUER.verify_key))
 BOOT = b"boot-of-the-rig!"
 STEP = 0.05
+POLICY = GatePolicy("north")
 
 
 def code(name: str, **changes: Any) -> bytes:
@@ -65,7 +66,7 @@ class Central:
 
     answers: bool = True
     delay: float = 0.0
-    result: Claim = Claim(ClaimState.GRANTED)
+    result: Claim = field(default_factory=lambda: Claim(ClaimState.GRANTED))
     asked: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -80,7 +81,7 @@ class GateRig:
         lanes: Iterable[LaneSettings] = (LaneSettings("entry-1", "main"),),
         lists: Iterable[CheckInList] = (CheckInList("main"),),
         products: Iterable[Product] = (),
-        policy: GatePolicy = GatePolicy("north"),
+        policy: GatePolicy = POLICY,
         authority: str = "none",
         person: str = "0.4",
         journal: Callable[[], Journal] | None = None,
@@ -99,7 +100,7 @@ class GateRig:
             trust=trust_of(EVENT, {KID: bytes(ISSUER.verify_key)}),
             policy=self.policy,
             serial=7,
-            listed=lambda key: self.rows.get(key),
+            listed=self.rows.get,
             age=lambda: self.list_age,
         )
         stamp = Stamp(self.clock, EVENT, BOOT)
