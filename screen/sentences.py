@@ -49,10 +49,10 @@ def checked_against(status: Status, alone: bool = False) -> tuple[bool, str]:
         alone: The gate has no server at all.
     """
     own = _own_list(status.list)
-    if alone:
-        return True, f"This gate has no server: tickets are checked against {own}."
     if status.list.serial is None:
         return False, "No ticket list yet. " + _server_only(status)
+    if alone:
+        return True, f"This gate has no server: tickets are checked against {own}."
     if not status.server.online:
         since = _since(status.server.last_contact)
         return False, f"Server out of reach{since}: tickets are checked against {own}."
@@ -66,10 +66,10 @@ def checked_against(status: Status, alone: bool = False) -> tuple[bool, str]:
 
 def in_brief(status: Status, alone: bool = False) -> tuple[bool, str]:
     """The same in three words, for the head of the page."""
-    if alone:
-        return True, "No server"
     if status.list.serial is None:
         return False, "No ticket list"
+    if alone:
+        return True, "No server"
     if not status.server.online:
         return False, f"Offline{_since(status.server.last_contact)}"
     if status.authority.state == "out":
