@@ -1,5 +1,6 @@
 """One row of the journal: what happened at a lane, as it is chained, shown and uploaded."""
 
+import math
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from hashlib import blake2b
@@ -100,6 +101,7 @@ _TEXT = frozenset(
     | {"direction", "verdict", "reason", "claim", "detail"}
 )
 _WHOLE = frozenset({"counter", "list_serial"})
+_TIMES = frozenset({"at", "monotonic", "uncertainty"})
 
 
 class RecordMalformed(ValueError):
@@ -121,7 +123,7 @@ def entry_from_json(body: object) -> Entry:
             raise RecordMalformed("seq: not a positive integer")
         values = {name: _value(name, value) for name, value in rest.items()}
         return Entry(seq, Record(**values), _digest(prev), _digest(digest))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RecordMalformed(f"record: {error}") from error
 
 
@@ -138,9 +140,10 @@ def _value(name: str, value: object) -> Any:
     if name in _BYTES and isinstance(value, str) and len(value) <= 64:
         return bytes.fromhex(value)
     if name in _TEXT and isinstance(value, str) and len(value) <= 4096:
+        value.encode()  # a lone surrogate has no hash
         return value
     if name in _WHOLE and type(value) is int and abs(value) < 2**63:
         return value
-    if name in {"at", "monotonic", "uncertainty"} and type(value) in (int, float):
+    if name in _TIMES and type(value) in (int, float) and math.isfinite(value):  # type: ignore[arg-type]
         return float(value)  # type: ignore[arg-type]
     raise RecordMalformed(f"{name}: unknown, too long or of another type")

@@ -1,0 +1,50 @@
+"""What the records of one ticket add up to: its uses, and which of them stand."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from admission.direction import Direction
+from admission.history import Standing, Use
+from store.records import Kind
+
+COUNTS = "counts"
+"""How the detail of an outcome begins that leaves its entry standing although nobody was seen."""
+ANNUL = "annul"
+"""How the detail of an operator's record begins that annuls the presentation it names."""
+
+UsesRow = tuple[str, bytes, float, str, str, str, str]
+"""kind, presentation, at, lane, list, direction, detail."""
+
+_ENDS: dict[Kind, Standing] = {
+    Kind.PASSAGE: Standing.PASSED,
+    Kind.INTERRUPTED: Standing.INTERRUPTED,
+    Kind.NO_PASSAGE: Standing.ANNULLED,
+    Kind.ABORTED: Standing.ANNULLED,
+    Kind.RESUMED: Standing.RESUMED,
+}
+
+
+def fold(rows: Iterable[UsesRow]) -> list[Use]:
+    """Turn scans and what became of them, in the journal's order, into uses.
+
+    Raises:
+        ValueError: a row names a kind or a direction that does not exist.
+    """
+    uses: dict[bytes, Use] = {}
+    for kind_name, presentation, at, lane, check_in_list, direction, detail in rows:
+        kind, use = Kind(kind_name), uses.get(presentation)
+        if kind is Kind.SCAN:
+            uses[presentation] = Use(presentation, Direction(direction), check_in_list, at, lane)
+        elif use is not None:
+            uses[presentation] = _ended(use, kind, detail)
+    return list(uses.values())
+
+
+def _ended(use: Use, kind: Kind, detail: str) -> Use:
+    if kind is Kind.OPERATOR:
+        annulled = detail.startswith(ANNUL)
+        return replace(use, standing=Standing.ANNULLED) if annulled else use
+    if kind in {Kind.NO_PASSAGE, Kind.ABORTED} and detail.startswith(COUNTS):
+        return replace(use, standing=Standing.PASSED, turned_back=kind is Kind.NO_PASSAGE)
+    by_itself = kind is Kind.NO_PASSAGE and not detail.startswith("group")
+    return replace(use, standing=_ENDS.get(kind, use.standing), turned_back=by_itself)
