@@ -49,6 +49,7 @@ class Admissions:
         self._reserved: dict[bytes, Showing] = {}
         self._lock = threading.Lock()
         self._owed: deque[Record] = deque()
+        self._settling = threading.Lock()
         self.inside: Counter[str] = Counter()
         """People inside by check-in list, as far as this gate saw."""
 
@@ -174,9 +175,10 @@ class Admissions:
         Raises:
             JournalUnavailable: still out of reach.
         """
-        while self._owed:
-            self._journal().record(self._owed[0])
-            self._owed.popleft()
+        with self._settling:  # two lanes at it would write one twice and drop the next
+            while self._owed:
+                self._journal().record(self._owed[0])
+                self._owed.popleft()
 
     def recover(self) -> list[Entry]:
         """At start: admissions without an outcome become `interrupted`. Returns them."""
