@@ -73,8 +73,9 @@ class Parts:
         self.clock = SystemClock(trust_system=config.clock.trust_system)
         self.scheduler = ThreadScheduler()
         boot = boot_id()
+        start = os.urandom(4).hex()  # events are numbered anew at each start
         self.journal = self._journal(own / "journal.db")
-        self.events = EventLog(self.clock, boot.hex()[:8], lambda: self.server.wake())  # noqa: PLW0108
+        self.events = EventLog(self.clock, start, lambda: self.server.wake())  # noqa: PLW0108
         self.books = Bookkeeper(
             event=config.gate.event,
             root_keys=config.trust.root_keys,
@@ -117,7 +118,7 @@ class Parts:
             claims=self.claims,
             clock=self.clock,
             events=self.events,
-            boot=boot.hex()[:8],
+            start=start,
         )
         self.sync = SyncDoor(self.gate, lambda message: self.server.to_sync(message))  # noqa: PLW0108
         self.server = Server(

@@ -29,10 +29,11 @@ class EventsDoor:
 def feed(gate: Gate, peer: Peer) -> bool:
     """Send a subscriber what is new for it; False when it does not keep up."""
     if peer.events_after is not None:
-        for event in gate.events.after(peer.events_after):
-            if not peer.send({"event": event}):
-                return False
-            peer.events_after = event["seq"]
+        while news := gate.events.after(peer.events_after):
+            for event in news:
+                if not peer.send({"event": event}):
+                    return False
+                peer.events_after = event["seq"]
     if peer.follows and (head := gate.journal.head()) != peer.told:
         peer.told = head
         return peer.send({"head": head})

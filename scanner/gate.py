@@ -27,7 +27,8 @@ class Gate:
     claims: ClaimDesk
     clock: SystemClock
     events: EventLog
-    boot: str
+    start: str
+    """Names this run of the process; events are numbered within it."""
     faults: dict[str, tuple[GateError, float]] = field(default_factory=dict)
     """Faults of the gate as a whole, by name, and since when (Unix seconds)."""
     server: dict[str, Any] = field(default_factory=lambda: {"online": False})
@@ -55,7 +56,7 @@ class Gate:
                 "state": reading.state.value,
                 "uncertainty": None if reading.uncertainty == float("inf") else reading.uncertainty,
             },
-            "boot": self.boot,
+            "boot": self.start,
             "ready": not any(thread.lane.faults.blocked for thread in self.lanes.values()),
             "lanes": [self._lane_status(thread) for thread in self.lanes.values()],
             "list": self._list_status(),
