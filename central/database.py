@@ -146,9 +146,13 @@ def set_meta(connection: Connection, name: str, value: str) -> None:
 def next_number(connection: Connection, name: str) -> int:
     """The next of a row of numbers that only rise, in the order in which writers commit."""
     counter = schema.counter
-    insert_new(connection, counter, {"name": name, "value": 0})
-    raised = update(counter).where(counter.c.name == name).values(value=counter.c.value + 1)
-    return int(connection.execute(raised.returning(counter.c.value)).scalar_one())
+    mine = update(counter).where(counter.c.name == name)
+    raised = mine.values(value=counter.c.value + 1).returning(counter.c.value)
+    value = connection.execute(raised).scalar()
+    if value is None:
+        insert_new(connection, counter, {"name": name, "value": 1})
+        return 1
+    return int(value)
 
 
 def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from central.schema import ticket
 from tickets.csv_rows import BadRow, TicketRow, read_rows
 from tickets.rows import Status
 
-BATCH = 1000
+BATCH = 500
 """Rows of one transaction: a claim never waits longer than for one of these."""
 
 

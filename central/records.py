@@ -15,7 +15,7 @@ from central.bodies import LATEST, MOST_NAME, Body, flaw, hex_bytes, read_json
 from central.database import insert_new
 from central.errors import malformed
 from central.event import Central
-from central.redemptions import conflict_of, derive, find_conflicts
+from central.redemptions import conflict_of, derive, find_conflicts, in_conflict
 from central.schema import alarm, device, journal, parked, record, redemption
 from central.tokens import Caller
 from store.records import Entry, RecordMalformed, chain_hash, entry_from_json, entry_to_json
@@ -64,13 +64,16 @@ class _Upload:
         self._epoch = epoch
         self._seen = 0
         self._highest = 0
+        self._in_conflict: set[bytes | None] = set()
 
     def take(self, batch: list[object]) -> list[dict[str, object]]:
         """Take each record; conflicts are judged when all of them are in."""
         taken = [(raw, *self._take(raw)) for raw in batch]
         self._note_journal()
         touched = [entry.record.presentation for _, _, entry in taken if entry]
-        self._derive({presentation for presentation in touched if presentation})
+        presentations = {presentation for presentation in touched if presentation}
+        self._derive(presentations)
+        self._in_conflict = in_conflict(self._connection, presentations)
         return [self._answer(raw, result, entry) for raw, result, entry in taken]
 
     def _take(self, raw: object) -> tuple[dict[str, object], Entry | None]:
@@ -190,9 +193,9 @@ class _Upload:
         self, raw: object, result: dict[str, object], entry: Entry | None
     ) -> dict[str, object]:
         answer = {"seq": _seq_of(raw)} | result
-        if entry and entry.record.presentation:
+        if entry and entry.record.presentation in self._in_conflict:
             told = conflict_of(self._connection, entry.record.presentation)
-            answer |= {"conflict": told} if told else {}
+            answer |= {"conflict": told}
         return answer
 
 

@@ -1,6 +1,7 @@
 """What records say of entries and exits: what stands, what conflicts, and the feeds of both."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,23 +137,23 @@ def _clear(connection: Connection, row: RowMapping) -> None:
         connection.execute(change.values(stands=0, cursor=next_number(connection, "conflict")))
 
 
-def conflict_of(connection: Connection, presentation: bytes) -> dict[str, object] | None:
-    """The standing conflict that an entry is part of, as told to the gate that made the entry."""
+def in_conflict(connection: Connection, presentations: Collection[bytes]) -> set[bytes | None]:
+    """Which of ``presentations`` are part of a standing conflict."""
+    ends = (conflict.c.presentation, conflict.c.other)
+    query = select(*ends).where(conflict.c.stands == 1, or_(*(c.in_(presentations) for c in ends)))
+    found = {bytes(end) for row in connection.execute(query) for end in row}
+    return found & set(presentations)
+
+
+def conflict_of(connection: Connection, presentation: bytes) -> dict[str, object]:
+    """The newest conflict of an entry that is in one, as told to the gate that made the entry."""
     either = or_(conflict.c.presentation == presentation, conflict.c.other == presentation)
-    query = select(conflict).where(conflict.c.stands == 1, either).limit(1)
-    row = connection.execute(query).mappings().first()
-    if row is None:
-        return None
+    query = select(conflict).where(conflict.c.stands == 1, either)
+    row = connection.execute(query.order_by(conflict.c.cursor.desc())).mappings().first()
+    assert row is not None
     first, second = bytes(row["presentation"]), bytes(row["other"])
-    other = (
-        connection.execute(
-            select(redemption).where(
-                redemption.c.presentation == (second if first == presentation else first)
-            )
-        )
-        .mappings()
-        .one()
-    )
+    theirs = redemption.c.presentation == (second if first == presentation else first)
+    other = connection.execute(select(redemption).where(theirs)).mappings().one()
     return {
         "presentation": bytes(other["presentation"]).hex(),
         "ticket_key": bytes(other["ticket_key"]).hex(),

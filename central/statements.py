@@ -11,7 +11,7 @@ from admission.rules import PolicyMalformed, policy_from_body
 from central.database import next_number, set_meta
 from central.errors import CentralFault
 from central.event import Central
-from central.schema import statement, ticket
+from central.schema import CHANGED, statement, ticket
 from tickets import cose
 from tickets.bodies import Body, Delta, Keyset, ServerTime, Type, type_of
 from tickets.rows import Status, Ticket, pack
@@ -111,10 +111,8 @@ def publish_changes(connection: Connection, central: Central, confirm: bool = Fa
     newest = _last(connection, *_CHAIN)
     if base is None or newest is None:  # the first list will hold everything
         return 0
-    changed = connection.execute(
-        select(ticket).where(ticket.c.revision > newest["revision"]).order_by(ticket.c.key)
-    ).mappings()
-    rows = list(changed)
+    newer = select(ticket).where(CHANGED, ticket.c.revision > newest["revision"])
+    rows = connection.execute(newer.order_by(ticket.c.key)).mappings().all()
     last = max([newest["revision"], *(row["revision"] for row in rows)])
     for start in range(0, len(rows) or int(confirm), DELTA_ROWS):
         part = rows[start : start + DELTA_ROWS]
