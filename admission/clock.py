@@ -74,8 +74,14 @@ class FakeClock:
 
 
 def clock_time(at: float, now: float | None = None) -> str:
-    """`18:02:07 UTC`, for details a steward reads; with the date when `now` is another day."""
-    then = datetime.fromtimestamp(at, UTC)
+    """`18:02:07 UTC`, for details a steward reads; with the date when `now` is another day.
+
+    Any number is answered: times of other gates and servers come here unchecked.
+    """
+    try:
+        then = datetime.fromtimestamp(at, UTC)
+    except (ValueError, OverflowError, OSError):  # nan, infinite, or beyond the year 9999
+        return "at an unknown time"
     if now is not None and datetime.fromtimestamp(now, UTC).date() != then.date():
         return f"{then:%Y-%m-%d %H:%M} UTC"
     return f"{then:%H:%M:%S} UTC"

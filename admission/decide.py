@@ -181,7 +181,8 @@ def entries_allowed(facts: Facts) -> int:
         return facts.check_in_list.entries
     if facts.ticket:
         return facts.ticket.entries
-    return (isinstance(facts.credential, Credential) and facts.credential.entries) or 1
+    signed = facts.credential.entries if isinstance(facts.credential, Credential) else None
+    return 1 if signed is None else signed
 
 
 def _used(facts: Facts) -> Verdict | None:
@@ -207,9 +208,10 @@ def _inside(facts: Facts) -> Verdict | None:
     if rules.anti_passback is AntiPassback.HARD and inside(uses) >= facts.product.people:
         return refused(Reason.ALREADY_INSIDE, _last_entry(uses, facts.reading.at))
     if rules.anti_passback is AntiPassback.TIMED:
-        since = facts.reading.at - 60 * rules.passback_minutes
-        recent = [u for u in uses if u.direction is Direction.ENTRY and u.at > since]
-        if len(recent) >= facts.product.people:
+        # Either side of now: an entry recorded by a clock that ran ahead refuses no longer either.
+        span = 60 * rules.passback_minutes
+        entries = [u for u in uses if u.direction is Direction.ENTRY]
+        if sum(abs(facts.reading.at - u.at) < span for u in entries) >= facts.product.people:
             return refused(Reason.ALREADY_INSIDE, _last_entry(uses, facts.reading.at))
     return None
 

@@ -46,10 +46,19 @@ class Use:
 
 
 def merge(own: Iterable[Use], elsewhere: Iterable[Use]) -> tuple[Use, ...]:
-    """All uses in order of time; what this gate recorded itself wins over a server's copy of it."""
-    uses = {use.presentation: use for use in elsewhere}
-    uses.update({use.presentation: use for use in own})
-    return tuple(sorted(uses.values(), key=lambda use: use.at))
+    """All uses in order; what this gate recorded itself wins over a server's copy of it.
+
+    Args:
+        own: In the order of the journal, which holds even where the clock was set back.
+        elsewhere: In any order; they are put where their time says.
+    """
+    placed: dict[bytes, tuple[float, Use]] = {u.presentation: (u.at, u) for u in elsewhere}
+    latest = float("-inf")
+    for use in own:
+        latest = max(latest, use.at)
+        placed.pop(use.presentation, None)
+        placed[use.presentation] = (latest, use)
+    return tuple(use for _, use in sorted(placed.values(), key=lambda pair: pair[0]))
 
 
 def on_list(uses: Iterable[Use], check_in_list: str) -> tuple[Use, ...]:
@@ -58,12 +67,15 @@ def on_list(uses: Iterable[Use], check_in_list: str) -> tuple[Use, ...]:
 
 
 def entries_spent(uses: Iterable[Use], reentry_after_exit: bool) -> int:
-    """Entry rights that are gone; with `reentry_after_exit` each exit gives one back."""
+    """Entry rights that are gone; with `reentry_after_exit` each exit gives one back.
+
+    An exit gives nothing back before its guest is through: they may still turn round.
+    """
     spent = 0
     for use in uses:
         if use.direction is Direction.ENTRY:
             spent += 1
-        elif reentry_after_exit and spent:
+        elif reentry_after_exit and spent and use.standing is not Standing.OPEN:
             spent -= 1
     return spent
 
@@ -79,11 +91,19 @@ def turned_back(uses: Iterable[Use], check_in_list: str) -> int:
 
 
 def resumable(uses: Iterable[Use], check_in_list: str) -> Use | None:
-    """The interrupted entry at this gate that a guest may be let in for once more, if any."""
-    mine = [u for u in on_list(uses, check_in_list) if u.here]
-    last = mine[-1] if mine else None
-    if last and last.standing is Standing.INTERRUPTED and last.direction is Direction.ENTRY:
-        return last
+    """The interrupted entry at this gate that a guest may be let in for once more, if any.
+
+    Once for a ticket and list, however often the gate dies: each time somebody may have gone
+    through. An exit after the interruption proves that somebody did.
+    """
+    mine = [u for u in uses if u.here and u.check_in_list == check_in_list]
+    if any(u.standing is Standing.RESUMED for u in mine):
+        return None
+    for use in reversed([u for u in mine if u.counts]):
+        if use.direction is Direction.EXIT:
+            return None
+        if use.standing is Standing.INTERRUPTED:
+            return use
     return None
 
 

@@ -72,21 +72,27 @@ class Action(StrEnum):
 S, E, A = State, Event, Action
 Step = tuple[State, tuple[Action, ...]]
 
-_LEAVE_ANY: dict[Event, tuple[State, tuple[Action, ...]]] = {
-    E.FIRE: (S.EVACUATION, (A.HOLD_OPEN,)),
-    E.FREE_FLOW: (S.FREE, (A.HOLD_OPEN,)),
+_OPEN = (A.HOLD_OPEN, A.SHOW_GREEN)
+_LEAVE_ANY: dict[Event, Step] = {
+    E.FIRE: (S.EVACUATION, _OPEN),
+    E.FREE_FLOW: (S.FREE, _OPEN),
     E.SHUT_DOWN: (S.SHUT, (A.SHOW_OUT,)),
     E.FAULT: (S.OUT, (A.SHOW_OUT,)),
 }
 
 
 def _leaving(state: State, *first: Action) -> dict[tuple[State, Event], Step]:
-    """The ways out of `state`; `first` is done before. Who holds the lane open opens it anyway."""
-    rows = {}
+    """The ways out of `state`, which are left by `first`.
+
+    Who holds the lane open does that before all else, a record on a slow card included.
+    """
+    rows: dict[tuple[State, Event], Step] = {}
     for event, (target, then) in _LEAVE_ANY.items():
-        opens = A.HOLD_OPEN in then
-        before = tuple(a for a in first if not (opens and a is A.LOCK))
-        rows[state, event] = (target, before + then)
+        if then == _OPEN:
+            left = tuple(action for action in first if action is not A.LOCK)
+            rows[state, event] = (target, (A.HOLD_OPEN, *left, A.SHOW_GREEN))
+        else:
+            rows[state, event] = (target, first + then)
     return rows
 
 
@@ -116,16 +122,16 @@ TRANSITIONS: dict[tuple[State, Event], Step] = {
     (S.FREE, E.OPPOSITE): (S.FREE, (A.RECORD_FREE_PASSAGE,)),
     (S.FREE, E.OPEN_UP): (S.LOCKED, (A.LOCK, A.SHOW_READY)),
     (S.FREE, E.SHUT_DOWN): (S.SHUT, (A.LOCK, A.SHOW_OUT)),
-    (S.FREE, E.FIRE): (S.EVACUATION, (A.HOLD_OPEN,)),
+    (S.FREE, E.FIRE): (S.EVACUATION, _OPEN),
     (S.SHUT, E.OPEN_UP): (S.LOCKED, (A.SHOW_READY,)),
-    (S.SHUT, E.FREE_FLOW): (S.FREE, (A.HOLD_OPEN,)),
-    (S.SHUT, E.FIRE): (S.EVACUATION, (A.HOLD_OPEN,)),
+    (S.SHUT, E.FREE_FLOW): (S.FREE, _OPEN),
+    (S.SHUT, E.FIRE): (S.EVACUATION, _OPEN),
     (S.SHUT, E.PASSAGE): (S.SHUT, (A.RECORD_FORCED,)),
     (S.SHUT, E.OPPOSITE): (S.SHUT, (A.RECORD_FORCED,)),
     (S.OUT, E.REPAIRED): (S.LOCKED, (A.SHOW_READY,)),
-    (S.OUT, E.FREE_FLOW): (S.FREE, (A.HOLD_OPEN,)),
+    (S.OUT, E.FREE_FLOW): (S.FREE, _OPEN),
     (S.OUT, E.SHUT_DOWN): (S.SHUT, (A.SHOW_OUT,)),
-    (S.OUT, E.FIRE): (S.EVACUATION, (A.HOLD_OPEN,)),
+    (S.OUT, E.FIRE): (S.EVACUATION, _OPEN),
     (S.OUT, E.PASSAGE): (S.OUT, (A.RECORD_FORCED,)),
     (S.OUT, E.OPPOSITE): (S.OUT, (A.RECORD_FORCED,)),
     (S.EVACUATION, E.RESET): (S.LOCKED, (A.LOCK, A.SHOW_READY)),

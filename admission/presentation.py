@@ -82,9 +82,12 @@ class Views:
             del self._seen[identity]
 
     def _make_room(self) -> bool:
-        """Forget the oldest code that is no ticket; False when all are tickets."""
-        strays = [(view.last, i) for i, view in self._seen.items() if not view.counts]
+        """Forget a code that is no ticket; False when all are tickets.
+
+        Those not decided yet go first: a decided one that is forgotten is decided once more.
+        """
+        strays = [(v.decided, v.last, i) for i, v in self._seen.items() if not v.counts]
         if not strays:
             return False
-        del self._seen[min(strays)[1]]
+        del self._seen[min(strays)[2]]
         return True

@@ -1,6 +1,6 @@
 """The organiser's rules (signed policy) and the gate's own policy (provisioned)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -93,6 +93,16 @@ class GatePolicy:
     old_list_after: float = 86_400.0
 
 
+MAX_COUNT = 0xFFFF
+"""Largest product number, entries and people: what a list row and a ticket can carry."""
+MAX_TIME = 0xFFFF_FFFF
+"""Largest Unix time: likewise."""
+MAX_MINUTES = 60 * 24 * 366
+MAX_CAPACITY = 10_000_000
+MAX_TEXT = 200
+"""Characters of a name or a remark."""
+
+
 class PolicyMalformed(ValueError):
     """The body of a policy statement does not have the documented shape."""
 
@@ -104,19 +114,21 @@ def policy_from_body(body: Mapping[str, object]) -> EventPolicy:
         body: `{"lists": {name: {...}}, "products": {number: {...}}}`, each inner map with the
             field names of `CheckInList` and `Product`, absent fields at their defaults.
     Raises:
-        PolicyMalformed: another shape, an unknown field or a value of another type.
+        PolicyMalformed: another shape, an unknown field, or a value of another type or size.
+            One line, at most 300 characters.
     Source: docs/protocol.md, "Policy".
     """
     try:
+        top = _fields(body, frozenset({"lists", "products"}))
+        lists, products = _map(top["lists"]), _map(top["products"])
         return EventPolicy(
-            lists={name: _check_in_list(name, raw) for name, raw in _map(body["lists"]).items()},
-            products={
-                int(number): _product(int(number), raw)
-                for number, raw in _map(body["products"]).items()
-            },
+            lists={_text(name): _check_in_list(_text(name), raw) for name, raw in lists.items()},
+            products={_number(key): _product(_number(key), raw) for key, raw in products.items()},
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise PolicyMalformed(f"policy body: {error}") from error
+    except KeyError as error:
+        raise PolicyMalformed(f"policy body: {error} is missing") from error
+    except (TypeError, ValueError) as error:
+        raise PolicyMalformed(f"policy body: {str(error)[:250]}") from error
 
 
 def policy_to_body(policy: EventPolicy) -> dict[str, object]:
@@ -127,55 +139,89 @@ def policy_to_body(policy: EventPolicy) -> dict[str, object]:
     }
 
 
-def _map(raw: object) -> Mapping[str, object]:
+def _map(raw: object) -> Mapping[object, object]:
     if not isinstance(raw, Mapping):
         raise TypeError(f"expected a map, got {type(raw).__name__}")
     return raw
 
 
-def _typed(raw: Mapping[str, object], key: str, kinds: tuple[type, ...], default: object) -> object:
-    value = raw.get(key, default)
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise TypeError(f"{key}: {type(value).__name__} is not allowed here")
+def _fields(raw: object, allowed: frozenset[str]) -> Mapping[object, object]:
+    fields = _map(raw)
+    # An unknown rule may mean "do not admit": a gate that ignored it would admit.
+    if unknown := [repr(key)[:40] for key in fields if key not in allowed]:
+        raise ValueError(f"unknown fields {', '.join(unknown[:3])}")
+    return fields
+
+
+def _text(value: object, least: int = 1) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {type(value).__name__}")
+    if not least <= len(value) <= MAX_TEXT:
+        raise ValueError(f"a text of {len(value)} characters; {least} to {MAX_TEXT} are allowed")
     return value
+
+
+def _whole(value: object, top: int, least: int = 0) -> int:
+    if type(value) is not int:  # not isinstance: true is no number
+        raise TypeError(f"expected a whole number, got {type(value).__name__}")
+    if not least <= value <= top:
+        raise ValueError(f"a number outside {least} to {top}")
+    return value
+
+
+def _maybe(value: object, top: int) -> int | None:
+    return None if value is None else _whole(value, top)
+
+
+def _yes(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"expected true or false, got {type(value).__name__}")
+    return value
+
+
+def _items(value: object) -> Sequence[object]:
+    if not isinstance(value, list) or len(value) > MAX_COUNT:
+        raise TypeError(f"expected a list of at most {MAX_COUNT}, got {type(value).__name__}")
+    return value
+
+
+def _number(key: object) -> int:
+    """A product number as the key of a map: decimal, in its one form."""
+    text = _text(key)
+    if len(text) > 5 or not (text.isascii() and text.isdecimal()) or text != str(int(text)):
+        raise ValueError(f"{text[:20]!r} is no product number")
+    return _whole(int(text), MAX_COUNT)
 
 
 _LIST_FIELDS = frozenset(CheckInList.__slots__) - {"name"}
 _PRODUCT_FIELDS = frozenset(Product.__slots__) - {"number"}
-_INT_OR_NONE = (int, type(None))
 
 
 def _check_in_list(name: str, value: object) -> CheckInList:
-    raw = _map(value)
-    if unknown := set(raw) - _LIST_FIELDS:
-        raise ValueError(f"list {name}: unknown fields {sorted(unknown)}")
-    products = _typed(raw, "products", (list,), [])
-    gates = _typed(raw, "gates", (list,), [])
+    raw = _fields(value, _LIST_FIELDS)
     return CheckInList(
         name=name,
-        products=frozenset(int(p) for p in products),  # type: ignore[attr-defined]
-        valid_from=_typed(raw, "valid_from", _INT_OR_NONE, None),  # type: ignore[arg-type]
-        valid_until=_typed(raw, "valid_until", _INT_OR_NONE, None),  # type: ignore[arg-type]
-        entries=_typed(raw, "entries", _INT_OR_NONE, None),  # type: ignore[arg-type]
-        reentry_after_exit=bool(_typed(raw, "reentry_after_exit", (bool,), False)),
-        anti_passback=AntiPassback(str(_typed(raw, "anti_passback", (str,), "off"))),
-        passback_minutes=_typed(raw, "passback_minutes", (int,), 0),  # type: ignore[arg-type]
-        gates=frozenset(str(g) for g in gates),  # type: ignore[attr-defined]
-        capacity=_typed(raw, "capacity", _INT_OR_NONE, None),  # type: ignore[arg-type]
+        products=frozenset(_whole(p, MAX_COUNT) for p in _items(raw.get("products", []))),
+        valid_from=_maybe(raw.get("valid_from"), MAX_TIME),
+        valid_until=_maybe(raw.get("valid_until"), MAX_TIME),
+        entries=_maybe(raw.get("entries"), MAX_COUNT),
+        reentry_after_exit=_yes(raw.get("reentry_after_exit", False)),
+        anti_passback=AntiPassback(_text(raw.get("anti_passback", "off"))),
+        passback_minutes=_whole(raw.get("passback_minutes", 0), MAX_MINUTES),
+        gates=frozenset(_text(gate) for gate in _items(raw.get("gates", []))),
+        capacity=_maybe(raw.get("capacity"), MAX_CAPACITY),
     )
 
 
 def _product(number: int, value: object) -> Product:
-    raw = _map(value)
-    if unknown := set(raw) - _PRODUCT_FIELDS:
-        raise ValueError(f"product {number}: unknown fields {sorted(unknown)}")
+    raw = _fields(value, _PRODUCT_FIELDS)
     return Product(
         number=number,
-        name=str(_typed(raw, "name", (str,), "")),
-        group=GroupRule(str(_typed(raw, "group", (str,), "each_shows"))),
-        people=_typed(raw, "people", (int,), 1),  # type: ignore[arg-type]
-        staff=bool(_typed(raw, "staff", (bool,), False)),
-        attention=str(_typed(raw, "attention", (str,), "")),
+        name=_text(raw.get("name", ""), least=0),
+        group=GroupRule(_text(raw.get("group", "each_shows"))),
+        people=_whole(raw.get("people", 1), MAX_COUNT, least=1),
+        staff=_yes(raw.get("staff", False)),
+        attention=_text(raw.get("attention", ""), least=0),
     )
 
 

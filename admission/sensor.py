@@ -28,14 +28,19 @@ class SensorTrust:
         self.clear()
 
     def missed(self) -> None:
-        """A release ended without a passage."""
+        """A release ended without a passage, as seen by a sensor if there is one."""
+        if not self.fitted:
+            return
         self._misses += 1
         if self._misses >= RELEASES_WITHOUT_PASSAGE:
             self._doubt(f"{self._misses} releases in a row without a passage")
 
     def level(self, active: bool, at: float) -> None:
         """The sensor became active or inactive at `at`, monotonic seconds."""
-        self._active_since = at if active else None
+        if not active:
+            self._active_since = None
+        elif self._active_since is None:  # said twice, it is still active since the first time
+            self._active_since = at
 
     def tick(self, at: float) -> None:
         """Look at the clock: a sensor active for too long is stuck."""

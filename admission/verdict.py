@@ -64,6 +64,40 @@ NEXT_STEP: dict[Reason, str] = {
 """What the steward does next, one plain sentence a reason."""
 
 
+PRETIX: dict[Reason, str] = {
+    Reason.OUT_OF_SERVICE: "error",
+    Reason.UNREADABLE: "invalid",
+    Reason.FORGED: "invalid",
+    Reason.WRONG_EVENT: "invalid",
+    Reason.REVOKED: "revoked",
+    Reason.STALE_CODE: "invalid",
+    Reason.REPLAYED: "already_redeemed",
+    Reason.CLOCK_UNTRUSTED: "error",
+    Reason.LIST_TOO_OLD: "error",
+    Reason.UNKNOWN: "invalid",
+    Reason.AMBIGUOUS: "ambiguous",
+    Reason.CANCELLED: "canceled",
+    Reason.BLOCKED: "blocked",
+    Reason.UNAPPROVED: "unapproved",
+    Reason.TOO_EARLY: "invalid_time",
+    Reason.TOO_LATE: "invalid_time",
+    Reason.WRONG_LIST: "product",
+    Reason.WRONG_GATE: "rules",
+    Reason.UNPAID: "unpaid",
+    Reason.RULES: "rules",
+    Reason.NEEDS_ANSWERS: "incomplete",
+    Reason.ALREADY_REDEEMED: "already_redeemed",
+    Reason.ALREADY_INSIDE: "already_redeemed",
+    Reason.TAKEN_ELSEWHERE: "already_redeemed",
+    Reason.FULL: "rules",
+}
+"""The name each goes by as `error_reason` of a failed check-in at a pretix server.
+
+pretix knows no reason for the gate's own troubles but `error`, nor for a full area or another
+gate but `rules`. Source: the REST API of pretix 2026.8, resource "Check-in", failed check-ins.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the gate answers to one presentation."""
