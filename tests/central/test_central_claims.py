@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from admission.direction import Direction
-from admission.history import Use, entries_spent, inside
+from admission.history import Standing, Use, entries_spent, inside
 from admission.rules import AntiPassback, CheckInList, Product
 from central.app import create_app
 from central.counting import Right, Tally
@@ -223,7 +223,7 @@ def test_central_counts_as_gates_count(
 ) -> None:
     """Whatever happened, server and gate agree on whether one more entry is too many."""
     uses = [
-        Use(bytes([n]), way, "main", float(at), "gate")
+        Use(bytes([n]), way, "main", float(at), "gate", Standing.PASSED)
         for n, (way, at) in enumerate(sorted(made, key=lambda use: use[1]))
     ]
     rules = CheckInList("main", reentry_after_exit=reentry, anti_passback=passback)
