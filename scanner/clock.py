@@ -21,6 +21,7 @@ DISAGREE = 5.0
 """Seconds between kernel and server from which the server wins and a fault is shown."""
 _STA_UNSYNC = 0x0040
 _ASK_KERNEL_EVERY = 1.0
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class _Timex(ctypes.Structure):
@@ -38,7 +39,7 @@ class _Timex(ctypes.Structure):
 def kernel_error() -> float | None:
     """Seconds the kernel says its clock may be wrong; None: not synchronised."""
     timex = _Timex()
-    if ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex)) < 0:
+    if _LIBC.adjtimex(ctypes.byref(timex)) < 0:
         return None
     if timex.status & _STA_UNSYNC:
         return None

@@ -24,7 +24,7 @@ from store.journal_file import (
     read_journal,
     verify_chain,
 )
-from store.records import FIELDS, GENESIS, OUTCOMES, Entry, Record, chain_hash
+from store.records import FIELDS, GENESIS, OUTCOMES, Entry, Record, chain_hash, in_order
 from store.uses import ANNUL, COUNTS, fold
 
 __all__ = [
@@ -97,8 +97,7 @@ class Journal:
         """Add a record within `transaction`; its seq and hash follow the head."""
         last, head, _ = self._tip
         seq, digest = last + 1, chain_hash(last + 1, head, record)
-        values = [getattr(record, name) for name in FIELDS]
-        self._db.execute(_INSERT, [seq, head, digest, *values])
+        self._db.execute(_INSERT, (seq, head, digest, *in_order(record)))
         self._tip = seq, digest, record.at
         return Entry(seq, record, head, digest)
 

@@ -1,9 +1,11 @@
 """One row of the journal: what happened at a lane, as it is chained, shown and uploaded."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 import cbor2
@@ -66,6 +68,9 @@ class Record:
 FIELDS = tuple(field.name for field in fields(Record))
 """Column order of the journal and of the hash."""
 
+in_order: Callable[[Record], tuple[Any, ...]] = attrgetter(*FIELDS)
+"""The values of a record in the order of `FIELDS`."""
+
 GENESIS = bytes(32)
 """`prev` of the first record."""
 
@@ -82,8 +87,7 @@ class Entry:
 
 def chain_hash(seq: int, prev: bytes, record: Record) -> bytes:
     """BLAKE2b-256 over the deterministic CBOR array [seq, prev, each field in order]."""
-    values = [seq, prev, *(getattr(record, name) for name in FIELDS)]
-    return blake2b(cbor2.dumps(values), digest_size=32).digest()
+    return blake2b(cbor2.dumps([seq, prev, *in_order(record)]), digest_size=32).digest()
 
 
 def entry_to_json(entry: Entry) -> dict[str, Any]:
