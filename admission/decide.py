@@ -99,8 +99,10 @@ def _rejected(facts: Facts) -> Verdict | None:
 
 
 def _flag(status: Status, reason: Reason) -> Callable[[Facts], Verdict | None]:
+    bits = int(status)  # `&` of two enum flags costs as much as all other tests together
+
     def test(facts: Facts) -> Verdict | None:
-        return refused(reason) if facts.ticket and facts.ticket.flags & status else None
+        return refused(reason) if facts.ticket and int(facts.ticket.flags) & bits else None
 
     return test
 
