@@ -142,7 +142,11 @@ class Mirror:
     # Positions
 
     def position(self, name: str) -> int:
-        """The last cursor taken of `statements`, `redemptions` or `records/<epoch hex>`; else 0."""
+        """The last cursor taken, or 0.
+
+        Args:
+            name: `statements`, `redemptions`, `conflicts` or `records/<epoch hex>`.
+        """
         with self._lock:
             row = self._base.execute(
                 "SELECT value FROM position WHERE name = ?", (name,)
@@ -191,6 +195,15 @@ class Mirror:
                 [_redemption_values(row) for row in rows],
             )
             _move(base, "redemptions", cursor)
+
+    def add_conflicts(self, rows: Sequence[tuple[Conflict, bool]], cursor: int) -> None:
+        """Store one page of conflicts, each with whether it stands, together with its cursor."""
+        keep = [_conflict_values(row) for row, stands in rows if stands]
+        gone = [(row.presentation, row.other) for row, stands in rows if not stands]
+        with self._transaction() as base:
+            base.executemany("INSERT OR REPLACE INTO conflict VALUES (?, ?, ?, ?, ?, ?)", keep)
+            base.executemany("DELETE FROM conflict WHERE presentation = ? AND other = ?", gone)
+            _move(base, "conflicts", cursor)
 
     # Intents
 

@@ -55,6 +55,6 @@ CREATE TABLE conflict (
     PRIMARY KEY (presentation, other)
 ) WITHOUT ROWID, STRICT;
 CREATE TABLE position (
-    name TEXT PRIMARY KEY,          -- statements | redemptions | records/<epoch in hex>
+    name TEXT PRIMARY KEY,          -- statements | redemptions | conflicts | records/<epoch in hex>
     value INTEGER NOT NULL          -- last cursor or seq taken; everything up to it is done
 ) WITHOUT ROWID, STRICT;

@@ -13,6 +13,8 @@ from sync.answers import (
     Annulled,
     Beat,
     ClaimAnswer,
+    ConflictRow,
+    Conflicts,
     OpenClaim,
     OpenClaims,
     Pong,
@@ -77,6 +79,11 @@ class AdmitServer:
         """See `Backend`."""
         page = self._ask(Redemptions, "GET", f"/v1/redemptions?after={after}", limit=PAGE)
         return page.redemptions, page.next
+
+    def conflicts(self, after: int) -> tuple[list[ConflictRow], int]:
+        """See `Backend`."""
+        page = self._ask(Conflicts, "GET", f"/v1/conflicts?after={after}", limit=PAGE)
+        return page.conflicts, page.next
 
     def push(self, epoch: bytes, entries: Sequence[dict[str, Any]]) -> list[RecordAnswer]:
         """See `Backend`.

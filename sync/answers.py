@@ -121,6 +121,23 @@ class OtherEntry(_Model):
     at: _Time
 
 
+class ConflictRow(_Model):
+    """An entry of ours that is part of a conflict."""
+
+    cursor: _Cursor
+    presentation: Id
+    other: OtherEntry
+    stands: bool
+    """False: one of the two was annulled, the conflict is none any more."""
+
+
+class Conflicts(_Model):
+    """Answer to `GET /v1/conflicts`."""
+
+    conflicts: Annotated[list[ConflictRow], Field(max_length=1000)]
+    next: _Cursor
+
+
 class RecordAnswer(_Model):
     """What became of one record."""
 

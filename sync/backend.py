@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sync.answers import Beat, OpenClaim, RecordAnswer, Redemption, WireStatement
+from sync.answers import Beat, ConflictRow, OpenClaim, RecordAnswer, Redemption, WireStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,10 @@ class Backend(Protocol):
 
     def redemptions(self, after: int) -> tuple[list[Redemption], int]:
         """One page of the feed after a cursor, and the next cursor."""
+        ...
+
+    def conflicts(self, after: int) -> tuple[list[ConflictRow], int]:
+        """One page of our entries' conflicts after a cursor, and the next cursor."""
         ...
 
     def push(self, epoch: bytes, entries: Sequence[dict[str, Any]]) -> list[RecordAnswer]:

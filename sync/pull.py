@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from store.listfile import ListDamaged, build_list, list_path, rows_hash, set_aside
-from store.mirror import Mirror, RedemptionElsewhere, StoredStatement
-from sync.answers import Redemption, WireStatement
+from store.mirror import Conflict, Mirror, RedemptionElsewhere, StoredStatement
+from sync.answers import ConflictRow, Redemption, WireStatement
 from sync.backend import Backend
 from sync.errors import ServerFault
 from tickets.attacks import Attack, StatementRejected
@@ -93,7 +93,7 @@ class Puller:
         self._resync.set()
 
     def poll(self) -> None:
-        """One round: new statements with their lists, then all new redemptions.
+        """One round: new statements with their lists, then new redemptions and conflicts.
 
         Raises:
             ServerFault, ListNotWritten: this round ends; what was stored stays.
@@ -102,8 +102,10 @@ class Puller:
             self._resync.clear()
             self._mirror.move("statements", 0)
             self._mirror.move("redemptions", 0)
+            self._mirror.move("conflicts", 0)
         self._pull_statements()
         self._pull_redemptions()
+        self._pull_conflicts()
 
     # Statements
 
@@ -178,6 +180,22 @@ class Puller:
             if following <= after:
                 return
             self._mirror.add_redemptions(list(_rows(page)), following)
+
+    def _pull_conflicts(self) -> None:
+        """Conflicts found after our upload was answered: another gate came on line later."""
+        for _ in range(_MOST_PAGES):
+            after = self._mirror.position("conflicts")
+            page, following = self._backend.conflicts(after)
+            if following <= after:
+                return
+            self._mirror.add_conflicts([(_conflict(row), row.stands) for row in page], following)
+
+
+def _conflict(row: ConflictRow) -> Conflict:
+    other = row.other
+    return Conflict(
+        row.presentation, other.presentation, other.ticket_key, other.list, other.gate, other.at
+    )
 
 
 class _Rows:

@@ -88,6 +88,7 @@ class Server:
         self.statements: list[dict[str, Any]] = []
         self.lists: dict[str, bytes] = {}
         self.redemptions: list[dict[str, Any]] = []
+        self.conflicts: list[dict[str, Any]] = []
         self.records: dict[tuple[str, int], str] = {}
         self.received: list[int] = []
         """Seq of every record that came, again when it came again."""
@@ -180,6 +181,18 @@ class Server:
         }  # fmt: skip
         self.redemptions.append(row | changes)
 
+    def contest(self, presentation: bytes, other: bytes, stands: bool = True) -> None:
+        """Add a row to the feed of conflicts."""
+        entry = {"presentation": other.hex(), "ticket_key": "4b" * 16, "list": "main"}
+        self.conflicts.append(
+            {
+                "cursor": len(self.conflicts) + 1,
+                "presentation": presentation.hex(),
+                "other": entry | {"gate": "south", "at": 990.0},
+                "stands": stands,
+            }
+        )
+
     # Answering
 
     def answer(self, method: str, path: str, body: Any, bearer: str) -> tuple[int, Any]:
@@ -199,6 +212,7 @@ class Server:
                 "/v1/enrol": self._enrol,
                 "/v1/token": self._token,
                 "/v1/statements": lambda _: _page("statements", self.statements, after),
+                "/v1/conflicts": lambda _: _page("conflicts", self.conflicts, after),
                 "/v1/redemptions": lambda _: _page("redemptions", self.redemptions, after),
                 "/v1/records": self._records,
                 "/v1/claims": self._claims if method == "POST" else self._open,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from store import listfile
 from store.listfile import ListDamaged, ListFile, ListNotWritten, build_list, list_serials
+from store.mirror import Mirror, MirrorNotWritten, StoredStatement
 from tickets.rows import MalformedRows, Status, Ticket, pack
 
 TICKETS = st.builds(
@@ -159,3 +160,23 @@ def test_a_refused_write_is_named_and_nothing_is_left(tmp_path, monkeypatch):
     with pytest.raises(ListNotWritten, match="No space left"):
         build_list(tmp_path, 1, rows_of(10))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.heavy
+def test_a_disk_that_is_really_full_is_named_and_the_last_list_stays(tmp_path):
+    """Needs root, for a file system of 1 MB."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], check=True)
+    try:
+        build_list(tmp_path, 1, rows_of(10))
+        with pytest.raises(ListNotWritten, match=r"full|No space"):
+            build_list(tmp_path, 2, rows_of(60_000))
+        assert [path.name for path in tmp_path.iterdir()] == ["list-1.db"]
+        mirror = Mirror(tmp_path / "mirror.db")
+        (tmp_path / "filler").write_bytes(bytes(os.statvfs(tmp_path).f_bavail * 4096))
+        with pytest.raises(MirrorNotWritten):
+            mirror.add_statement(StoredStatement("keyset", 1, bytes(32), bytes(500_000)))
+        (tmp_path / "filler").unlink()
+        mirror.move("statements", 1)
+        assert mirror.position("statements") == 1, "works again once there is space"
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)

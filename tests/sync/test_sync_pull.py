@@ -195,6 +195,16 @@ def test_redemptions_come_page_by_page_each_with_its_cursor(published, puller, m
     assert [row.stands for row in rows].count(False) == 1
 
 
+def test_a_conflict_found_later_is_told_and_taken_back_when_it_is_none(published, puller, mirror):
+    published.contest(b"P" * 16, b"Q" * 16)
+    puller.poll()
+    (found,) = MirrorReader(mirror.path).conflicts()
+    assert (found.presentation, found.other, found.gate) == (b"P" * 16, b"Q" * 16, "south")
+    published.contest(b"P" * 16, b"Q" * 16, stands=False)
+    puller.poll()
+    assert MirrorReader(mirror.path).conflicts() == []
+
+
 def test_offline_is_a_named_fault_and_nothing_is_lost(published, puller, mirror):
     puller.poll()
     published.go_offline()
