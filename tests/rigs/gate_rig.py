@@ -91,6 +91,7 @@ class GateRig:
         self.rows = {ticket.key: ticket for ticket in tickets}
         self.elsewhere: dict[bytes, tuple[Use, ...]] = {}
         self.journal = Journal(directory / "journal.db", EVENT)
+        self.clock.at = max(self.clock.at, self.journal.last_at + 1.0)
         self.list_age: float | None = 0.0
         self.policy = EventPolicy(
             {entry.name: entry for entry in lists}, {p.number: p for p in products}
@@ -120,6 +121,8 @@ class GateRig:
         self.turnstiles: dict[str, SimulatedTurnstile] = {}
         self.lights: dict[str, SimulatedLights] = {}
         self.lanes: dict[str, Lane] = {}
+        self.interrupted = self.admissions.recover()
+        """What an earlier life in this directory left without an outcome."""
         for settings in lanes:
             self._add_lane(settings, person, training)
         if authority != "none":
