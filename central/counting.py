@@ -158,7 +158,7 @@ class Tally:
             self._spent += 1
             self._inside += 1
             self._entries.append(use)
-        else:
+        elif use.standing is not Standing.OPEN:  # who is not through yet may still turn round
             self._spent -= self._right.rules.reentry_after_exit and self._spent > 0
             self._inside -= self._inside > 0
 

@@ -64,7 +64,7 @@ class _Upload:
         self._epoch = epoch
         self._seen = 0
         self._highest = 0
-        self._in_conflict: set[bytes | None] = set()
+        self._in_conflict: set[bytes] = set()
 
     def take(self, batch: list[object]) -> list[dict[str, object]]:
         """Take each record; conflicts are judged when all of them are in."""
@@ -193,9 +193,9 @@ class _Upload:
         self, raw: object, result: dict[str, object], entry: Entry | None
     ) -> dict[str, object]:
         answer = {"seq": _seq_of(raw)} | result
-        if entry and entry.record.presentation in self._in_conflict:
-            told = conflict_of(self._connection, entry.record.presentation)
-            answer |= {"conflict": told}
+        presentation = entry.record.presentation if entry else None
+        if presentation in self._in_conflict:
+            answer["conflict"] = conflict_of(self._connection, presentation)
         return answer
 
 

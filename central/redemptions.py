@@ -66,7 +66,8 @@ def derive(connection: Connection, caller: Caller, epoch: bytes, presentation: b
     if outcome.closed:
         stands = outcome.scan is not None and outcome.stands
         settle(connection, presentation, SETTLED if stands else ANNULLED)
-    if outcome.scan is not None:
+    # An exit gives an entry back, so it waits until the guest is known to be through.
+    if outcome.scan and (outcome.closed or outcome.scan["direction"] == Direction.ENTRY):
         _keep(connection, caller, epoch, outcome.scan, outcome.stands)
 
 
@@ -137,7 +138,7 @@ def _clear(connection: Connection, row: RowMapping) -> None:
         connection.execute(change.values(stands=0, cursor=next_number(connection, "conflict")))
 
 
-def in_conflict(connection: Connection, presentations: Collection[bytes]) -> set[bytes | None]:
+def in_conflict(connection: Connection, presentations: Collection[bytes]) -> set[bytes]:
     """Which of ``presentations`` are part of a standing conflict."""
     ends = (conflict.c.presentation, conflict.c.other)
     query = select(*ends).where(conflict.c.stands == 1, or_(*(c.in_(presentations) for c in ends)))
@@ -190,7 +191,7 @@ def conflicts_after(central: Central, caller: Caller, after: int) -> dict[str, o
     """The answer to `GET /v1/conflicts`: those that entries of this device are part of."""
     with central.database.reading() as connection:
         query = select(conflict).where(conflict.c.cursor > after).order_by(conflict.c.cursor)
-        rows = connection.execute(query.limit(PAGE)).mappings().all()
+        rows = connection.execute(query.limit(PAGE // 2)).mappings().all()  # each has two ends
         found = [told for row in rows for told in _ends(connection, caller, row)]
     return {"conflicts": found, "next": rows[-1]["cursor"] if rows else after}
 

@@ -214,17 +214,24 @@ def test_hard_anti_passback_holds_across_gates(
     assert south.claim(new(), rig.key("S1"), list="hard") == GRANTED
 
 
-USES = st.lists(st.tuples(st.sampled_from(Direction), st.integers(0, 50)), max_size=12)
+USES = st.lists(
+    st.tuples(
+        st.sampled_from(Direction),
+        st.integers(0, 50),
+        st.sampled_from([Standing.OPEN, Standing.PASSED]),
+    ),
+    max_size=12,
+)
 
 
 @given(USES, st.booleans(), st.sampled_from(AntiPassback), st.integers(0, 3))
 def test_central_counts_as_gates_count(
-    made: list[tuple[Direction, int]], reentry: bool, passback: AntiPassback, allowed: int
+    made: list[tuple[Direction, int, Standing]], reentry: bool, passback: AntiPassback, allowed: int
 ) -> None:
     """Whatever happened, server and gate agree on whether one more entry is too many."""
     uses = [
         Use(bytes([n]), way, "main", float(at), "gate", Standing.PASSED)
-        for n, (way, at) in enumerate(sorted(made, key=lambda use: use[1]))
+        for n, (way, at, standing) in enumerate(sorted(made, key=lambda use: use[1]))
     ]
     rules = CheckInList("main", reentry_after_exit=reentry, anti_passback=passback)
     tally = Tally(Right(allowed, Product(1), rules))

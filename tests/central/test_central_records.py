@@ -124,6 +124,18 @@ def test_a_scan_that_admits_nobody_redeems_nothing(
     assert south.claim(new(), rig.key("A1")) == {"result": "granted"}
 
 
+def test_an_exit_stands_once_its_guest_is_through(
+    rig: CentralRig, north: Device, south: Device
+) -> None:
+    """Until then they may turn round, and their ticket must not let a second person in."""
+    entry, exit_ = new(), new()
+    north.upload(north.scan(entry, rig.key("A1"), list="again"), north.outcome(entry))
+    north.upload(north.scan(exit_, rig.key("A1"), list="again", direction="exit"))
+    assert south.claim(new(), rig.key("A1"), list="again")["result"] == "taken"
+    north.upload(north.outcome(exit_))
+    assert south.claim(new(), rig.key("A1"), list="again") == {"result": "granted"}
+
+
 def test_a_resumed_entry_counts_once(rig: CentralRig, north: Device) -> None:
     """The guest whose gate died under them is let in again, and that is no conflict."""
     first, again = new(), new()
