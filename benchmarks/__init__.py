@@ -1,0 +1,1 @@
+"""What Admit costs, measured beside what it cannot do without; see docs/performance.md."""
