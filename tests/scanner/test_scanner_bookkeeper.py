@@ -1,0 +1,223 @@
+"""The books: what sync fetched is verified again here, and a hacked sync adds nothing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from admission.errors import GateError
+from scanner.admissions import NotReady
+from scanner.bookkeeper import Bookkeeper
+from store.listfile import build_list
+from store.mirror import Mirror
+from tests.rigs.gate_rig import EVENT, EVENT_KEY, key_of, row
+from tickets.attacks import StatementRejected
+from tickets.bodies import Body, Delta, Keyset, ListHead, ServerTime
+from tickets.cose import key_id, public_key_of
+from tickets.rows import Status, Ticket, pack
+from tickets.statements import sign_statement
+
+ROOT, LIST, ISSUER, THIEF = (bytes([number]) * 32 for number in (1, 2, 3, 9))
+POLICY = {"lists": {"main": {}}, "products": {}}
+
+
+def signer(seed: bytes) -> tuple[bytes, bytes]:
+    """(key id, seed)"""
+    return key_id(public_key_of(seed)), seed
+
+
+def keys_of(*seeds: bytes) -> dict[bytes, bytes]:
+    """{key id: public key}"""
+    return {key_id(public_key_of(seed)): public_key_of(seed) for seed in seeds}
+
+
+def rows_hash(rows: bytes) -> bytes:
+    """BLAKE2b-256 of rows."""
+    from hashlib import blake2b
+
+    return blake2b(rows, digest_size=32).digest()
+
+
+class Bench:
+    """A sync directory written by hand, and the bookkeeper that reads it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        identity = {"device": "d1", "event": EVENT, "event_key": EVENT_KEY.hex()}
+        (directory / "identity.json").write_text(json.dumps(identity))
+        self.mirror = Mirror(directory / "mirror.db")
+        self.faults: dict[str, GateError] = {}
+        self.last = b""
+        self.keeper = Bookkeeper(
+            event=EVENT,
+            root_keys=(public_key_of(ROOT),),
+            threshold=1,
+            directory=directory,
+            report=self._report,
+            now=lambda: 100.0,
+        )
+
+    def _report(self, name: str, error: GateError | None) -> None:
+        if error is not None:
+            self.faults[name] = error
+
+    def put(self, body: Body, serial: int, seed: bytes = LIST, previous: bytes = b"") -> bytes:
+        """Sign a statement and store it as sync would; returns its wire bytes."""
+        from hashlib import blake2b
+
+        from tickets import cose
+
+        wire = sign_statement(
+            body,
+            event=EVENT,
+            serial=serial,
+            issued=1_000,
+            expires=2_000_000_000,
+            signers=[signer(seed)],
+            previous=previous,
+        )
+        envelope, _ = cose.split_first(wire, 1)
+        self.last = blake2b(envelope.payload, digest_size=32).digest()
+        self._store(wire, serial, self.last)
+        return wire
+
+    def _store(self, wire: bytes, serial: int, digest: bytes) -> None:
+        import sqlite3
+
+        with sqlite3.connect(self.directory / "mirror.db") as base:
+            base.execute(
+                "INSERT INTO statement(type, serial, digest, wire) VALUES (?, ?, ?, ?)",
+                ["any", serial, digest, wire],
+            )
+
+    def publish(self, *tickets: Ticket, serial: int = 1) -> None:
+        """Keyset, policy, list and the list's file."""
+        self.put(Keyset(keys_of(ROOT), 1, keys_of(ISSUER), keys_of(LIST)), 1, ROOT)
+        self.put(POLICY, 1)
+        self.publish_list(*tickets, serial=serial)
+
+    def publish_list(self, *tickets: Ticket, serial: int) -> None:
+        """A list statement and its file."""
+        rows = b"".join(pack(t) for t in sorted(tickets, key=lambda t: t.key))
+        self.put(ListHead(len(tickets), len(rows), rows_hash(rows)), serial)
+        build_list(self.directory, serial, rows)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """An empty one."""
+    return Bench(tmp_path)
+
+
+def test_books_open_when_keys_policy_and_list_are_there(bench: Bench) -> None:
+    """All of it signed and whole."""
+    bench.publish(row("anna"))
+    bench.keeper.poll()
+    assert bench.keeper.books().ticket(key_of("anna")) == row("anna")
+    assert bench.keeper.books().ticket(key_of("bert")) is None
+
+
+@pytest.mark.parametrize(
+    ("missing", "cause"),
+    [
+        (lambda bench: (bench.directory / "identity.json").unlink(), "not enrolled"),
+        (lambda bench: None, "keys have not arrived"),
+    ],
+)
+def test_what_is_missing_is_said(
+    bench: Bench, missing: Callable[[Bench], None], cause: str
+) -> None:
+    """An admin reads what to look at."""
+    missing(bench)
+    bench.keeper.poll()
+    with pytest.raises(NotReady, match=cause):
+        bench.keeper.books()
+
+
+def test_a_delta_changes_and_removes(bench: Bench) -> None:
+    """Cancelled within one poll; a removed ticket is not on the list any more."""
+    bench.publish(row("anna"), row("bert"), serial=4)
+    changed = pack(row("anna", flags=Status.CANCELLED))
+    bench.put(Delta(4, changed, key_of("bert")), 5, previous=bench.last)
+    bench.keeper.poll()
+    books = bench.keeper.books()
+    anna = books.ticket(key_of("anna"))
+    assert anna is not None
+    assert anna.flags & Status.CANCELLED
+    assert books.ticket(key_of("bert")) is None
+    assert books.serial == 5
+
+
+def test_a_keyset_signed_by_a_thief_is_refused(bench: Bench) -> None:
+    """The root is pinned in the provisioning file."""
+    bench.put(Keyset(keys_of(ROOT), 1, keys_of(ISSUER), keys_of(THIEF)), 1, THIEF)
+    bench.keeper.poll()
+    assert isinstance(bench.faults["statement"], StatementRejected)
+    with pytest.raises(NotReady):
+        bench.keeper.books()
+
+
+def test_a_delta_signed_by_a_thief_adds_no_ticket(bench: Bench) -> None:
+    """I7: whoever holds sync cannot add a ticket."""
+    bench.publish(row("anna"))
+    bench.put(Delta(1, pack(row("mallory")), b""), 2, THIEF, previous=bench.last)
+    bench.keeper.poll()
+    assert bench.keeper.books().ticket(key_of("mallory")) is None
+    assert isinstance(bench.faults["statement"], StatementRejected)
+
+
+def test_a_list_file_with_other_rows_is_not_used(bench: Bench) -> None:
+    """The rows are hashed here; the list before stays in force."""
+    bench.publish(row("anna"), serial=1)
+    bench.keeper.poll()
+    rows = pack(row("bert"))
+    bench.put(ListHead(1, len(rows), rows_hash(rows)), 3)
+    build_list(bench.directory, 3, pack(row("mallory")))
+    bench.keeper.poll()
+    assert "list" in bench.faults
+    books = bench.keeper.books()
+    assert books.ticket(key_of("anna")) is not None
+    assert books.ticket(key_of("mallory")) is None
+
+
+def test_an_older_list_is_refused(bench: Bench) -> None:
+    """Roll-back: serials only rise."""
+    bench.publish(row("anna"), serial=5)
+    bench.keeper.poll()
+    bench.publish_list(row("anna"), row("mallory"), serial=3)
+    bench.keeper.poll()
+    assert bench.keeper.books().serial == 5
+    assert "roll_back" in str(bench.faults["statement"])
+
+
+def test_old_books_stay_in_force_until_the_new_list_is_whole(bench: Bench) -> None:
+    """sync may still be building its file."""
+    bench.publish(row("anna"), serial=1)
+    bench.keeper.poll()
+    rows = pack(row("bert"))
+    bench.put(ListHead(1, len(rows), rows_hash(rows)), 3)
+    bench.keeper.poll()
+    assert bench.keeper.books().ticket(key_of("anna")) is not None
+    build_list(bench.directory, 3, rows)
+    bench.keeper.poll()
+    assert bench.keeper.books().ticket(key_of("bert")) is not None
+
+
+def test_the_servers_time_must_answer_our_nonce(bench: Bench) -> None:
+    """A replayed time is no time."""
+    bench.publish(row("anna"))
+    bench.keeper.poll()
+    wire = bench.put(ServerTime(b"n" * 16, 1_795_000_000_123), 9)
+    assert bench.keeper.server_time(wire, b"n" * 16) == 1_795_000_000.123
+    with pytest.raises(StatementRejected):
+        bench.keeper.server_time(wire, b"m" * 16)
+
+
+def test_the_list_has_no_age_before_the_first_contact(bench: Bench) -> None:
+    """After a start nobody knows how old it is until sync has asked."""
+    bench.publish(row("anna"))
+    bench.keeper.poll()
+    assert bench.keeper.books().age() is None
+    bench.keeper.contacted(40.0)
+    assert bench.keeper.books().age() == 60.0
