@@ -1,0 +1,94 @@
+"""The readers' parent: real children, real sockets; one reader's trouble is its own."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import segno
+
+from admission.errors import GateError
+from drivers.messages import Sighting
+from scanner.readers import Reader, Readers
+
+PATIENCE = 20.0
+
+
+class Bench:
+    """Two cameras on directories, and what was heard of them."""
+
+    def __init__(self, base: Path) -> None:
+        self.folders = [base / "one", base / "two"]
+        self.seen: list[tuple[int, bytes]] = []
+        self.faults: list[tuple[int, str, GateError | None]] = []
+        for folder in self.folders:
+            folder.mkdir()
+        self.readers = Readers([self._reader(number) for number in range(2)])
+
+    def _reader(self, number: int) -> Reader:
+        def sighted(seen: Sighting) -> None:
+            self.seen.append((number, seen.payload))
+
+        def faulty(name: str, error: GateError | None) -> None:
+            self.faults.append((number, name, error))
+
+        return Reader(f"camera:files:{self.folders[number]}?hold=0.3&blank=0.3", sighted, faulty)
+
+    def show(self, number: int, code: str) -> None:
+        """Hold a code up to one camera."""
+        aside = self.folders[number] / ".aside.png"
+        segno.make(code).save(str(aside), scale=6, kind="png")
+        aside.rename(self.folders[number] / f"{time.monotonic_ns()}.png")
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Serve until something is so."""
+        end = time.monotonic() + PATIENCE
+        while not true():
+            assert time.monotonic() < end, (self.seen, self.faults)
+            self.readers.step(0.05)
+
+    def pid(self, number: int) -> int:
+        """The child's process id."""
+        process = self.readers.all[number].process
+        assert process is not None
+        return process.pid
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Both cameras up and looking."""
+    bench = Bench(tmp_path)
+    bench.until(lambda: all(reader.state == "ok" for reader in bench.readers.all))
+    yield bench
+    bench.readers.close()
+
+
+def test_a_code_held_up_is_sighted(bench: Bench) -> None:
+    """Real pixels through a real child."""
+    bench.show(0, "TICKET-1")
+    bench.until(lambda: (0, b"TICKET-1") in bench.seen)
+
+
+def test_a_killed_reader_comes_back_and_the_other_goes_on(bench: Bench) -> None:
+    """I10: every reader is a child that can be killed alone."""
+    other = bench.pid(1)
+    os.kill(bench.pid(0), signal.SIGKILL)
+    bench.until(lambda: any(name == "reader" and error for _, name, error in bench.faults))
+    bench.show(1, "TICKET-2")
+    bench.until(lambda: (1, b"TICKET-2") in bench.seen)
+    bench.until(lambda: (0, "reader", None) in bench.faults)
+    bench.show(0, "TICKET-3")
+    bench.until(lambda: (0, b"TICKET-3") in bench.seen)
+    assert bench.pid(1) == other
+
+
+def test_a_silent_reader_is_killed_and_started_anew(bench: Bench) -> None:
+    """A hung decoder says nothing; after two seconds it is replaced."""
+    hung = bench.pid(0)
+    os.kill(hung, signal.SIGSTOP)
+    bench.until(lambda: bench.readers.all[0].process is None or bench.pid(0) != hung)
+    bench.until(lambda: (0, "reader", None) in bench.faults)
+    causes = [error.cause for _, name, error in bench.faults if name == "reader" and error]
+    assert "said nothing for 2 s" in causes[0]

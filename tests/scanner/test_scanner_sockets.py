@@ -1,0 +1,117 @@
+"""The gate's sockets: whatever a peer sends or does not read, the gate goes on."""
+
+import json
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scanner.sockets import MOST_MESSAGE, Answer, Peer, PeerMessage, Server
+
+
+def echo(peer: Peer, message: dict[str, Any]) -> Answer:
+    """Answers `say`, refuses the rest."""
+    if "say" not in message:
+        raise PeerMessage("say what?", "Say something")
+    return {"said": message["say"], "uid": peer.uid}
+
+
+class Bench:
+    """A server with one door, stepped by the test."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "events.sock"
+        self.server = Server(directory, {"events": echo})
+
+    def connect(self) -> socket.socket:
+        """A peer."""
+        peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        peer.settimeout(5)
+        peer.connect(str(self.path))
+        self.step()
+        return peer
+
+    def step(self) -> None:
+        """Let the server look around once."""
+        self.server.step(lambda peer: True, timeout=1.0)
+
+    def ask(self, peer: socket.socket, data: bytes) -> dict[str, Any] | None:
+        """Send bytes and read the answer; None: hung up."""
+        peer.send(data)
+        self.step()
+        answer = peer.recv(MOST_MESSAGE)
+        return json.loads(answer) if answer else None
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """One, in a directory of its own."""
+    return Bench(tmp_path)
+
+
+def test_an_answer_knows_who_asked(bench: Bench) -> None:
+    """SO_PEERCRED, not what the peer says of itself."""
+    assert bench.ask(bench.connect(), b'{"say": 1}') == {"said": 1, "uid": os.getuid()}
+
+
+def test_a_socket_is_the_gates_own(bench: Bench) -> None:
+    """Where its group does not exist, nobody else may connect."""
+    assert stat.S_IMODE(bench.path.stat().st_mode) & 0o007 == 0
+
+
+def test_a_named_error_is_answered(bench: Bench) -> None:
+    """Cause and remedy, and the connection stays."""
+    peer = bench.connect()
+    answer = bench.ask(peer, b"{}")
+    assert answer == {"error": "PeerMessage", "cause": "say what?", "remedy": "Say something"}
+    assert bench.ask(peer, b'{"say": 2}') is not None
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(min_size=1, max_size=2000) | st.just(b"[" * 20_000))
+def test_no_bytes_stop_the_server(bench: Bench, data: bytes) -> None:
+    """Anything is answered with an error, and the next peer is served."""
+    stranger = bench.connect()
+    answer = bench.ask(stranger, data)
+    assert answer is None or "error" in answer or "said" in answer
+    stranger.close()
+    bench.step()
+    friend = bench.connect()
+    assert bench.ask(friend, b'{"say": 3}') is not None
+    friend.close()
+    bench.step()
+
+
+def test_a_message_over_the_limit_ends_the_connection(bench: Bench) -> None:
+    """64 KiB, as the contract says."""
+    peer = bench.connect()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    assert bench.ask(peer, b" " * (MOST_MESSAGE + 1)) is None
+
+
+def test_a_subscriber_that_never_reads_is_dropped(bench: Bench) -> None:
+    """It fills its own socket, then it is gone; nobody waits for it."""
+    stuck = bench.connect()
+    before = len(bench.server._peers)
+    for _ in range(10_000):
+        bench.server.wake()
+        bench.server.step(lambda peer: peer.send({"event": "x" * 1000}), timeout=1.0)
+        if len(bench.server._peers) < before:
+            break
+    assert len(bench.server._peers) == before - 1
+    assert bench.ask(bench.connect(), b'{"say": 4}') is not None
+    stuck.close()
+
+
+def test_there_is_a_most_of_peers(bench: Bench) -> None:
+    """A stranger who connects for ever takes no place from those who are in."""
+    first = bench.connect()
+    crowd = [bench.connect() for _ in range(80)]
+    assert bench.ask(first, b'{"say": 5}') is not None
+    assert crowd[-1].recv(10) == b""
