@@ -230,7 +230,7 @@ def test_central_counts_as_gates_count(
 ) -> None:
     """Whatever happened, server and gate agree on whether one more entry is too many."""
     uses = [
-        Use(bytes([n]), way, "main", float(at), "gate", Standing.PASSED)
+        Use(bytes([n]), way, "main", float(at), "gate", standing)
         for n, (way, at, standing) in enumerate(sorted(made, key=lambda use: use[1]))
     ]
     rules = CheckInList("main", reentry_after_exit=reentry, anti_passback=passback)
