@@ -9,7 +9,9 @@ import typer
 
 from admission.clock import clock_time
 from cli.gate_client import GateClient, GateNotRunning
+from scanner.journal_keeper import take_ownership
 from store.journal import read_journal, verify_chain
+from store.purge import purge as purge_journal
 from store.records import Entry, entry_from_json, entry_to_json
 
 app = typer.Typer(no_args_is_help=True)
@@ -72,6 +74,17 @@ def export(
             target.write(json.dumps(entry_to_json(entry)) + "\n")
             count += 1
     print(f"{count} records in {out}")
+
+
+@app.command()
+def purge(state: State = _STATE) -> None:
+    """Delete the journal of a stopped gate once the server has every record of it.
+
+    Exit code 1: a scanner is running, or records are not acknowledged; then nothing is deleted.
+    """
+    take_ownership(state / "scanner")
+    count = purge_journal(state / "scanner" / "journal.db", state / "sync" / "mirror.db")
+    print(f"{count} records, all at the server: deleted")
 
 
 def _entries(file: Path | None, run: Path, state: Path) -> Iterator[Entry]:

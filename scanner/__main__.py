@@ -84,7 +84,11 @@ class Parts:
             report=lambda name, error: self.gate.report(name, error),  # noqa: PLW0108
         )
         stamp = Stamp(self.clock, config.gate.event, boot)
-        elsewhere = MirrorElsewhere(state / "sync" / "mirror.db", self._own_scans)
+        elsewhere = MirrorElsewhere(
+            state / "sync" / "mirror.db",
+            self._own_scans,
+            report=lambda name, error: self.gate.report(name, error),  # noqa: PLW0108
+        )
         self.admissions = Admissions(
             journal=self.journal.journal,
             books=self.books.books,
