@@ -33,7 +33,7 @@ class InvalidCodes:
 
     def due(self, at: float) -> int:
         """How many codes the folded record to write now stands for; 0: none to write."""
-        if not self._folded or at - self._since < FOLD_EVERY:
+        if not self._folded or at < self._since + FOLD_EVERY:
             return 0
         count, self._folded = self._folded, 0
         return count

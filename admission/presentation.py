@@ -58,7 +58,7 @@ class Views:
             (view.size, identity)
             for identity, view in self._seen.items()
             if not view.decided
-            and (view.counts or (not ticket_in_view and at - view.first >= DOUBT))
+            and (view.counts or (not ticket_in_view and at >= view.first + DOUBT))
         ]
         if not ready:
             return None
@@ -72,12 +72,19 @@ class Views:
             view.again_from = at + AGAIN_AFTER
 
     def wake_at(self) -> float | None:
-        """When `present` may have an answer without a new sighting; None: never."""
-        waits = [v.first + DOUBT for v in self._seen.values() if not v.decided and not v.counts]
-        return min(waits, default=None)
+        """When `present` may have an answer without a new sighting; None: never.
+
+        While a ticket is in view no other code is looked at: nothing is due before it is gone.
+        """
+        views = self._seen.values()
+        waits = [view.first + DOUBT for view in views if not view.decided and not view.counts]
+        if not waits:
+            return None
+        gone = [view.last + GONE_AFTER + 0.001 for view in views if view.counts]
+        return max([min(waits), *gone])
 
     def _forget_gone(self, at: float) -> None:
-        gone = [i for i, view in self._seen.items() if at - view.last > GONE_AFTER]
+        gone = [i for i, view in self._seen.items() if at > view.last + GONE_AFTER]
         for identity in gone:
             del self._seen[identity]
 
