@@ -1,12 +1,13 @@
 """A fresh Debian with systemd in a container, by `tests/rigs/nsp`. Needs root and a minute.
 
 with Machine.fresh(tmp_path) as machine:
-    machine.push_project("/root/admit"), machine.run("cd /root/admit && ./install")
+    machine.push_project("/root/admit"); machine.run("cd /root/admit && ./install")
 """
 
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 import time
@@ -19,7 +20,6 @@ from typing import Self
 ROOT = Path(__file__).parents[2]
 NSP = ROOT / "tests" / "rigs" / "nsp"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "admit-nsp"
-LOCK = ROOT / "requirements.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +32,39 @@ class Done:
 
 
 class Machine:
-    """One container. It shares this computer's network, so that a server here is its loopback."""
+    """One container.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        directory: For its root, some 700 MB.
+        network: `host`: a server on this computer's loopback is on its own; `private`: none.
+    """
+
+    def __init__(self, directory: Path, network: str) -> None:
         self.root = directory / "root"
-        self.wheels = CACHE / f"wheels-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
+        self.wheels = CACHE / f"wheels-{_locks()}"
         self.wheels.mkdir(parents=True, exist_ok=True)
-        # Whether a unit may ask the kernel for its clock only shows where the container may.
-        extra = f"--bind={self.wheels}:/wheels --capability=CAP_SYS_TIME"
-        names = {"NSP_RUN": str(directory), "NSP_NET": "host", "NSP_EXTRA": extra}
+        # No unit may do what the container may not: ask for the kernel's clock (SYS_TIME), have a
+        # network of its own (NET_ADMIN). systemd does without the latter, in silence.
+        extra = f"--bind={self.wheels}:/wheels --capability=CAP_SYS_TIME,CAP_NET_ADMIN"
+        names = {"NSP_RUN": str(directory), "NSP_NET": network, "NSP_EXTRA": extra}
         self._environment = os.environ | names
 
     @classmethod
     @contextmanager
-    def fresh(cls, directory: Path) -> Iterator[Self]:
+    def fresh(cls, directory: Path, network: str = "host") -> Iterator[Self]:
         """A machine that was never used, until the block ends."""
-        machine = cls(directory)
+        machine = cls(directory, network)
         machine.nsp("up")
         try:
             yield machine
         finally:
             machine.nsp("down")
+            shutil.rmtree(machine.root)
 
-    def nsp(self, *words: str, data: bytes | None = None) -> Done:
-        """Call the rig; a status of its own other than 0 fails the test."""
-        done = self._call(*words, data=data)
+    def nsp(self, *words: str) -> None:
+        """Call the rig, which has to work."""
+        done = self._call(*words)
         assert done.status == 0, f"nsp {' '.join(words)}: {done.out}{done.err}"
-        return done
 
     def run(self, command: str) -> str:
         """Run a shell command as root, which has to work; returns what it printed."""
@@ -70,11 +76,11 @@ class Machine:
         """Run a shell command as root."""
         return self._call("run", command)
 
-    def _call(self, *words: str, data: bytes | None = None) -> Done:
+    def _call(self, *words: str) -> Done:
         done = subprocess.run(
-            [NSP, *words], env=self._environment, input=data, capture_output=True, check=False
+            [NSP, *words], env=self._environment, capture_output=True, text=True, check=False
         )
-        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def push_project(self, place: str) -> None:
         """Unpack the committed project there, as from a release."""
@@ -85,18 +91,22 @@ class Machine:
             archive.extractall(self.root / place.lstrip("/"), filter="data")
 
     def fetch_wheels(self, project: str) -> None:
-        """Fill /wheels with what the lock names; kept for the next run. Needs the network once."""
+        """Fill /wheels with all that the locks name; kept for the next run."""
         if (self.wheels / ".complete").exists():
             return
-        self.run(
-            "python3 -m venv /tmp/fetch && /tmp/fetch/bin/pip download --quiet --dest /wheels"
-            f" --require-hashes --only-binary :all: -r {project}/requirements.lock"
-        )
+        fetch = "/tmp/fetch/bin/pip download --quiet --dest /wheels --require-hashes"
+        lock = f"--only-binary :all: -r {project}/requirements-dev.lock"
+        self.nsp("fetch", f"python3 -m venv /tmp/fetch && {fetch} {lock}")
         (self.wheels / ".complete").touch()
 
     def main_pid(self, unit: str) -> int:
         """The process of a unit; 0: it does not run."""
         return int(self.run(f"systemctl show --property MainPID --value {unit}"))
+
+
+def _locks() -> str:
+    texts = [(ROOT / name).read_bytes() for name in ("requirements.lock", "requirements-dev.lock")]
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
 
 
 def eventually(fact: Callable[[], object], within: float = 30.0) -> None:
