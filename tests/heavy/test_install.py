@@ -124,6 +124,15 @@ def test_only_root_installs(machine: Machine) -> None:
     assert done.err.splitlines() == ["Only root can install.", "Run: sudo ./install"]
 
 
+def test_an_installation_cut_off_is_not_in_use_and_is_made_again(machine: Machine) -> None:
+    """What was half made has no link to it; the next run begins it anew."""
+    machine.try_(f"timeout --signal KILL 4 sh -c '{INSTALL}'")
+    assert machine.run("ls -A /opt/admit") != ""
+    assert machine.try_("test -e /opt/admit/current").status == 1
+    free = "flock --nonblock /opt/admit/.lock true"  # a child may still be at work
+    eventually(lambda: machine.try_(free).status == 0)
+
+
 def test_without_a_configuration_nothing_is_started(machine: Machine) -> None:
     """The program is there, and says what comes next. No network is needed."""
     said = machine.run(INSTALL)
@@ -302,6 +311,16 @@ def test_the_lanes_read_the_mirror_without_sync(gate: Gate, end: str) -> None:
     assert "mirror" not in json.dumps(status["faults"])
     machine.run("systemctl start admit-sync")
     eventually(lambda: gate.status()["server"].get("online"))
+
+
+def test_root_may_look_at_a_stopped_gates_journal(gate: Gate) -> None:
+    """What root reads leaves no file behind that the lanes could not write."""
+    gate.machine.run("systemctl stop admit-scanner")
+    assert "chain whole" in gate.journal()
+    owners = gate.machine.run("stat -c %U /var/lib/admit/scanner/*").split()
+    assert set(owners) == {"admit-scanner"}
+    gate.machine.run("systemctl start admit-scanner")
+    eventually(gate.ready)
 
 
 @pytest.mark.parametrize("signal", ["KILL", "STOP"])

@@ -41,7 +41,8 @@ class Machine:
 
     def __init__(self, directory: Path, network: str) -> None:
         self.root = directory / "root"
-        self.wheels = CACHE / f"wheels-{_locks()}"
+        suite = os.environ.get("NSP_SUITE", "trixie")  # each Debian's Python has its own wheels
+        self.wheels = CACHE / f"wheels-{suite}-{_locks()}"
         self.wheels.mkdir(parents=True, exist_ok=True)
         # No unit may do what the container may not: ask for the kernel's clock (SYS_TIME), have a
         # network of its own (NET_ADMIN). systemd does without the latter, in silence.
