@@ -53,6 +53,7 @@ def measure(directory: Path, rounds: int = ROUNDS) -> Figures:
     return {
         "storage": storage_probe(directory),
         "admitted": gate.turnstile.releases,
+        "faults": gate.faults,
         "admission_ms": admission,
         "bare_ms": needed,
         "passage_recorded_ms": summary(passages[WARM_UP:]),

@@ -50,6 +50,7 @@ def measure(directory: Path, rounds: int = ROUNDS) -> Figures:
     admission, needed = summary(ours[WARM_UP:]), summary(theirs[WARM_UP:])
     return {
         "admitted": line.gate.turnstile.releases,
+        "faults": line.gate.faults,
         "message_to_release_ms": admission,
         "bare_ms": needed,
         "ratio_p50": ratio(admission, needed),
@@ -68,8 +69,9 @@ class _Line:
         reader = Reader("bench", self._sighted, _broken)
         self._child = _Child([reader])
         self._lane = LaneThread(self.gate.lane, self.gate.clock, self.gate.turnstile, [reader])
-        for thread in (threading.Thread(target=self._child.serve, daemon=True), self._lane):
-            thread.start()
+        self._hears = threading.Thread(target=self._child.serve, daemon=True)
+        self._hears.start()
+        self._lane.start()
         self._child.started.wait()
 
     def admit(self, payload: bytes) -> float:
@@ -87,7 +89,9 @@ class _Line:
         return took
 
     def close(self) -> None:
-        """End the child. The threads are daemons; the journal stays open for them."""
+        """End the child. The lane's thread is a daemon; the journal stays open for it."""
+        self._child.enough.set()
+        self._hears.join()
         self._child.close()
 
     def _sighted(self, seen: Sighted) -> None:
@@ -101,8 +105,13 @@ class _Child(Readers):
 
     def __init__(self, readers: list[Reader]) -> None:
         super().__init__(readers)
-        self.started = threading.Event()
+        self.started, self.enough = threading.Event(), threading.Event()
         self._told: TextIO | None = None
+
+    def serve(self) -> None:
+        """Serve until it is enough."""
+        while not self.enough.is_set():
+            self.step(0.2)
 
     def see(self, payload: bytes) -> None:
         """Have the child send this sighting now."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from nacl.signing import VerifyKey
 
 from admission.direction import Direction
+from admission.errors import GateError
 from admission.lane_table import State
 from admission.rules import CheckInList, EventPolicy, GatePolicy
 from benchmarks.tickets import EVENT, EVENT_KEY, ISSUER, KID, key, write_rows
@@ -85,11 +86,15 @@ class TimedGate:
         self.clock = SystemClock(monotonic=lambda: time.monotonic() + self.shift)
         self.turnstile = TimedTurnstile(then)
         self.events = EventLog(self.clock, "b007", lambda: None)
+        self.faults: list[str] = []
+        """What the gate would have shown as faults meanwhile."""
         self.books = _books(listed)
         core = Admissions(
             journal=lambda: self.journal,
             books=lambda: self.books,
-            elsewhere=MirrorElsewhere(directory / "mirror.db", lambda: ("", self.journal.epoch)),
+            elsewhere=MirrorElsewhere(
+                directory / "mirror.db", lambda: ("", self.journal.epoch), self._report
+            ),
             clock=self.clock,
             stamp=Stamp(self.clock, EVENT, boot_id()),
             policy=GatePolicy("north"),
@@ -104,6 +109,10 @@ class TimedGate:
             clock=self.clock,
             publish=self.events.publish,
         )
+
+    def _report(self, name: str, error: GateError | None) -> None:
+        if error is not None:  # e.g. a card that stalls a read beyond its 20 ms
+            self.faults.append(f"{name}: {error.cause}")
 
     def next_guest(self) -> None:
         """Two seconds pass, on the gate's clock alone."""
