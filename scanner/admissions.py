@@ -47,6 +47,8 @@ class Admissions:
         self._journal, self._books, self._elsewhere = journal, books, elsewhere
         self._clock, self._stamp, self._policy = clock, stamp, policy
         self._reserved: dict[bytes, Showing] = {}
+        self._on_the_way: dict[bytes, Showing] = {}
+        """Admitted, outcome not yet known; by presentation."""
         self._lock = threading.Lock()
         self._owed: deque[Record] = deque()
         self._settling = threading.Lock()
@@ -70,7 +72,8 @@ class Admissions:
         Raises:
             JournalUnavailable, NotReady: nothing was recorded and nothing may be released.
         """
-        if rival := self._reserve(showing):
+        rival = self._reserve(showing)
+        if rival and showing.direction is Direction.ENTRY:  # an exit is never refused
             verdict = refused(Reason.TAKEN_ELSEWHERE, f"in use at lane {rival.lane} right now")
             return self._record(showing, Claim(), Decision(verdict), self._books().serial)
         try:
@@ -84,13 +87,15 @@ class Admissions:
 
     def conclude(self, showing: Showing, claim: Claim) -> Decision:
         """Decide with the claim's answer, and record, in one transaction."""
-        books = self._books()
         try:
+            books = self._books()
             facts = self._facts(showing, books, claim)
             journal = self._journal()
             with journal.transaction():
                 decision = decide(self._with_own_uses(facts, showing, journal))
                 self._append(journal, showing, claim, decision, books.serial)
+                if decision.verdict.admitted:
+                    self._on_the_way[showing.presentation] = showing
         except BaseException:
             self._let_go(showing)
             raise
@@ -136,14 +141,11 @@ class Admissions:
             thing when it can be again.
         """
         record = self._stamp.record(kind, showing, detail=detail)
-        if kind is Kind.PASSAGE:
-            way = 1 if showing.direction is Direction.ENTRY else -1
-            self.inside[showing.check_in_list] = max(0, self.inside[showing.check_in_list] + way)
         try:
             return self._write(record)
         finally:
             failpoint("outcome-recorded")
-            self._let_go(showing)
+            self._let_go(showing, passed=kind is Kind.PASSAGE)
 
     # -- other records -------------------------------------------------------------------------
 
@@ -203,6 +205,7 @@ class Admissions:
         for _, direction, check_in_list, number in journal.passages():
             way = number if direction == Direction.ENTRY else -number
             self.inside[check_in_list or ""] += way
+        self.inside = +self.inside  # more left than entered: nobody is inside, not fewer
         return lost
 
     def turned_back(self, showing: Showing) -> int:
@@ -221,8 +224,13 @@ class Admissions:
             return_value = self._reserved.setdefault(showing.ticket_key, showing)
         return None if return_value is showing else return_value
 
-    def _let_go(self, showing: Showing) -> None:
+    def _let_go(self, showing: Showing, passed: bool = False) -> None:
         with self._lock:
+            self._on_the_way.pop(showing.presentation, None)
+            if passed:
+                way = 1 if showing.direction is Direction.ENTRY else -1
+                people = self.inside[showing.check_in_list] + way
+                self.inside[showing.check_in_list] = max(0, people)
             if showing.ticket_key and self._reserved.get(showing.ticket_key) is showing:
                 del self._reserved[showing.ticket_key]
 
@@ -256,13 +264,25 @@ class Admissions:
             claim=claim,
             list_age=books.age(),
             resume_open=showing.resume_open,
-            inside_now=self.inside[showing.check_in_list],
         )
 
     def _with_own_uses(self, facts: Facts, showing: Showing, journal: Journal) -> Facts:
         if showing.ticket_key is None:
             return facts
-        return replace(facts, uses=merge(journal.uses(showing.ticket_key), facts.uses))
+        return replace(
+            facts,
+            uses=merge(journal.uses(showing.ticket_key), facts.uses),
+            inside_now=self._inside_soon(showing.check_in_list),
+        )
+
+    def _inside_soon(self, check_in_list: str) -> int:
+        """People inside, with those who are let in at any lane right now."""
+        with self._lock:
+            coming = sum(
+                other.check_in_list == check_in_list and other.direction is Direction.ENTRY
+                for other in self._on_the_way.values()
+            )
+            return self.inside[check_in_list] + coming
 
     def _record(self, showing: Showing, claim: Claim, decision: Decision, serial: int) -> Decision:
         journal = self._journal()
