@@ -4,6 +4,7 @@ One process owns the file (design, I6). Writers share one connection under a loc
 reads through a connection of its own, so it never holds up a lane.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -16,9 +17,11 @@ from store.journal_file import (
     COLUMNS,
     JournalDamaged,
     JournalUnavailable,
+    check_space,
     connect,
     damaged,
     entry_of,
+    hold_index,
     make,
     named,
     read_journal,
@@ -56,6 +59,7 @@ class Journal:
         self.path = path
         self._lock, self._read_lock = threading.RLock(), threading.Lock()
         with named(path), ExitStack() as opened:
+            check_space(path.parent)
             if not path.exists():
                 make(path, event)
             self._db = opened.enter_context(closing(connect(path)))
@@ -63,6 +67,7 @@ class Journal:
             self.epoch = bytes(self._meta("epoch"))
             self._check_event(event)
             last = self._last()
+            self._index = hold_index(path)
             opened.pop_all()
         self.seq = last.seq if last else 0
         self.head = last.hash if last else GENESIS
@@ -168,6 +173,7 @@ class Journal:
         """Close both connections; only tests and tools do, a gate is killed."""
         self._reader.close()
         self._db.close()
+        os.close(self._index)
 
     # -- opening -----------------------------------------------------------------------------
 

@@ -23,6 +23,12 @@ BUSY_FOR = 1.0
 """Seconds to wait for a lock that nobody else should hold (I6): a lane waits behind it."""
 
 
+LEAST_SPACE = 512 << 10
+"""Bytes that must be free to open a journal: its log, the log's index, and room to say why not."""
+INDEX_SPACE = 128 << 10
+"""Bytes of an index for 16,000 pages of log, four times what a checkpoint is ever late by."""
+
+
 class JournalUnavailable(GateError):
     """The journal cannot be written: no admission until it can (I1)."""
 
@@ -64,6 +70,7 @@ def _set_orphans_aside(path: Path) -> None:
 
 
 def _fill(db: sqlite3.Connection, event: str) -> None:
+    db.execute("PRAGMA locking_mode=EXCLUSIVE")  # no index file: see `hold_index`
     db.execute("PRAGMA journal_mode=WAL")
     db.executescript(files("store").joinpath("journal.sql").read_text("utf-8"))
     meta = {"event": event, "epoch": os.urandom(8), "format": 1}
@@ -86,6 +93,39 @@ def connect(path: Path, query: str = "mode=rw") -> sqlite3.Connection:
     db.execute("PRAGMA journal_size_limit=8388608")
     db.execute("PRAGMA cache_size=-2000")
     return db
+
+
+def check_space(directory: Path) -> None:
+    """See that a gate can start to write here.
+
+    Raises:
+        JournalUnavailable: less than `LEAST_SPACE` is free.
+    """
+    disk = os.statvfs(directory)
+    if (free := disk.f_bavail * disk.f_frsize) < LEAST_SPACE:
+        raise JournalUnavailable(
+            f"the card is full: {free >> 10} kB are free, a journal needs {LEAST_SPACE >> 10} kB",
+            _REMEDIES["SQLITE_FULL"],
+        )
+
+
+def hold_index(path: Path) -> int:
+    """Take the disk space of the log's index file, once it is there; returns its descriptor.
+
+    SQLite maps that file into memory, and takes one byte of each 4 KiB for granted space. Where
+    blocks are smaller (ext4 below 512 MB) the rest is holes, and writing to one on a full disk
+    is no error: it kills the process (SIGBUS).
+
+    The descriptor must stay open as long as the journal: closing it would drop SQLite's locks on
+    the file. Source: https://sqlite.org/howtocorrupt.html, 2.2; fcntl(2), "record locks".
+    """
+    index = os.open(path.with_name(f"{path.name}-shm"), os.O_RDWR)
+    try:
+        os.posix_fallocate(index, 0, INDEX_SPACE)
+    except OSError:
+        os.close(index)  # the journal is given up with it
+        raise
+    return index
 
 
 def entry_of(path: Path, row: tuple[object, ...]) -> Entry:
@@ -192,6 +232,6 @@ _CARD = "Check the card; replace it if this comes back. Recorded scans stay on i
 _REMEDIES = {
     "SQLITE_FULL": "Free space on the card: delete nothing of Admit, look for logs and updates",
     "SQLITE_READONLY": "The card went read-only: it is worn out or was pulled. Replace it",
-    "SQLITE_CANTOPEN": "Check the rights and the free space of the state directory",
+    "SQLITE_CANTOPEN": "Check that the card is not read-only, and who may write to the directory",
     "SQLITE_BUSY": "Another program has the journal open: end it. Ask with 'admit journal' instead",
 }
