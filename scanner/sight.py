@@ -53,7 +53,7 @@ class Sight:
 
     def worth_a_record(self, seen: Seen, now: float) -> bool:
         """False for one of a flood of invalid codes: it is counted instead."""
-        return seen.key is not None or self._invalid.recorded(now)
+        return seen.counts or self._invalid.recorded(now)
 
     def folded(self, now: float) -> int:
         """How many codes a folded record due now stands for; 0: none is due."""

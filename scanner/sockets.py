@@ -133,7 +133,15 @@ class Server:
         except GateError as error:
             name = type(error).__name__
             return {"error": name, "cause": error.cause, "remedy": error.remedy}
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        # A peer chooses every value's type and size: what comes of it is its fault, not ours.
+        except (
+            LookupError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
             what = f"the message cannot be read: {type(error).__name__} {error}"
             return {"error": "PeerMessage", "cause": what, "remedy": "See docs/ipc.md"}
 
