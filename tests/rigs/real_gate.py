@@ -173,14 +173,18 @@ class RealGate:
         tasks = Path(f"/proc/{pid}/task").glob("*/children")
         return sorted(int(child) for file in tasks for child in file.read_text().split())
 
-    def open_files(self, part: str) -> set[str]:
-        """Paths of what a part has open."""
-        found = set()
-        for link in Path(f"/proc/{self.parts[part].pid}/fd").iterdir():
+    def open_files(self, part: str) -> dict[str, int]:
+        """Path -> flags of open(2) of everything a part has open; the widest if it is open twice."""
+        found: dict[str, int] = {}
+        process = Path(f"/proc/{self.parts[part].pid}")
+        for link in (process / "fd").iterdir():
             try:
-                found.add(str(link.readlink()))
+                path = str(link.readlink())
+                told = (process / "fdinfo" / link.name).read_text()
             except FileNotFoundError:  # closed meanwhile
                 continue
+            flags = int(told.split("flags:")[1].split()[0], 8)
+            found[path] = max(found.get(path, 0), flags & os.O_ACCMODE)
         return found
 
     def log(self, part: str) -> str:
@@ -208,6 +212,7 @@ class RealGate:
         """Wait until the gate can admit, with its authority `in` (None: however it is)."""
 
         def look() -> Event | None:
+            assert self.parts["scanner"].poll() is None, self.log("scanner")[-2000:]
             try:
                 status = self.status()
             except GateError:
