@@ -9,10 +9,11 @@ import typer
 
 from admission.clock import clock_time
 from cli.gate_client import GateClient, GateNotRunning
-from scanner.journal_keeper import take_ownership
+from scanner.journal_keeper import has_owner, take_ownership
 from store.journal import read_journal, verify_chain
 from store.purge import purge as purge_journal
-from store.records import Entry, entry_from_json, entry_to_json
+from store.records import Entry, RecordMalformed, entry_from_json, entry_to_json
+from tickets.errors import GateError
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -40,7 +41,7 @@ def list_(
     run: Run = _RUN,
     state: State = _STATE,
     json_: Json = False,
-    last: Annotated[int, typer.Option(help="Only the last records; 0: all")] = 0,
+    last: Annotated[int, typer.Option(min=0, help="Only the last records; 0: all")] = 0,
 ) -> None:
     """Print the records, oldest first."""
     entries = list(_entries(file, run, state))
@@ -67,12 +68,27 @@ def export(
     run: Run = _RUN,
     state: State = _STATE,
 ) -> None:
-    """Write all records to a file, as they are uploaded."""
+    """Write all records to a new file, as they are uploaded.
+
+    Of a damaged journal, all before the damage; the exit code is 1 then.
+    """
     count = 0
-    with out.open("x", encoding="utf-8") as target:
-        for entry in _entries(file, run, state):
-            target.write(json.dumps(entry_to_json(entry)) + "\n")
-            count += 1
+    try:
+        with out.open("x", encoding="utf-8") as target:
+            for entry in _entries(file, run, state):
+                target.write(json.dumps(entry_to_json(entry)) + "\n")
+                count += 1
+    except OSError as error:
+        raise GateError(
+            f"{out} cannot be written: {error.strerror}",
+            "Name a new file in a directory that exists; an export overwrites nothing",
+        ) from error
+    except GateError as error:
+        if not count:
+            out.unlink()
+            raise
+        saved = f"{error.cause}; the {count} records before it are in {out}"
+        raise GateError(saved, error.remedy) from error
     print(f"{count} records in {out}")
 
 
@@ -94,15 +110,29 @@ def _entries(file: Path | None, run: Path, state: Path) -> Iterator[Entry]:
         return
     try:
         gate = GateClient(run, "sync")
-    except GateNotRunning:
+    except GateNotRunning as error:
+        if has_owner(state / "scanner"):
+            raise GateError(
+                f"a gate is running on {state}, but its sockets are not in {run}",
+                "Give --run as the gate was started; its journal is never read behind its back",
+            ) from error
         yield from read_journal(state / "scanner" / "journal.db")
         return
     with gate:
-        seq = 0
+        yield from _asked(gate)
+
+
+def _asked(gate: GateClient) -> Iterator[Entry]:
+    seq = 0
+    try:
         while records := gate.ask(op="records", after=seq, limit=500)["records"]:
             for body in records:
                 yield entry_from_json(body)
             seq = records[-1]["seq"]
+    except (RecordMalformed, KeyError, TypeError) as error:
+        raise GateError(
+            f"the gate's answer is no record: {error}", "Are gate and 'admit' of one version?"
+        ) from error
 
 
 def _line(entry: Entry) -> str:

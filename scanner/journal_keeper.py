@@ -35,6 +35,21 @@ def take_ownership(directory: Path) -> int:
     return handle
 
 
+def has_owner(directory: Path) -> bool:
+    """Whether a process holds `take_ownership` of this directory now."""
+    try:
+        handle = os.open(directory / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # no scanner ever ran here, or we may not look: opening the journal says which
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 class JournalKeeper:
     """Holds the open journal, or knows why there is none. Thread-safe."""
 
