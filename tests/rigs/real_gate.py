@@ -240,6 +240,18 @@ class RealGate:
         """Name -> cause of the faults shown now."""
         return {fault["name"]: fault["cause"] for fault in self.status()["faults"]}
 
+    def fault(self, name: str) -> str:
+        """Wait until a fault is shown and return its cause; the gate may still be starting."""
+
+        def look() -> str | None:
+            try:
+                return self.faults().get(name)
+            except GateNotRunning:
+                return None
+
+        found: str = until(look, f"fault {name} of {self.name}")
+        return found
+
     def _listen(self) -> None:
         """Collect every event for ever, across restarts of scanner."""
         heard = (0, 0)

@@ -1,0 +1,97 @@
+"""Crashes: every process of a running gate is killed in turn; it comes back and nothing is lost."""
+
+import os
+import signal
+
+import pytest
+
+from central.overview import alarms, entries, parked_records
+from store.records import Kind
+from tests.integration.conftest import Venue
+from tests.rigs.real_gate import RealGate, until
+
+
+def everything_at_central(venue: Venue, gate: RealGate) -> None:
+    """Each passage of the gate's journal stands at central, and nobody has to look into it."""
+    wanted = {
+        record.presentation.hex()
+        for record in (entry.record for entry in gate.records(Kind.PASSAGE))
+        if record.presentation
+    }
+
+    def there() -> bool:
+        return wanted <= {row["presentation"] for row in entries(venue.central.central)}
+
+    until(there, "every passage at central", 40)
+    assert alarms(venue.central.central) == []
+    assert parked_records(venue.central.central) == []
+
+
+@pytest.mark.parametrize("part", ["scanner", "sync", "reader"])
+def test_a_part_killed_among_admissions_comes_back_and_nothing_is_lost(
+    venue: Venue, part: str
+) -> None:
+    """Guests before, during and after; the chain holds and central has every one of them."""
+    gate = venue.north
+    before = len(gate.records(Kind.PASSAGE))
+    gate.enter(venue.code(), "left")
+    gate.order(op="type", lane="right", code=venue.code())
+    if part == "reader":
+        os.kill(gate.children()[0], signal.SIGKILL)
+    else:
+        gate.kill(part)
+        gate.start(part)
+    gate.ready(authority=None)
+    gate.enter(venue.code(), "left")
+    assert len(gate.records(Kind.PASSAGE)) - before >= 2
+    assert gate.chain_holds()
+    everything_at_central(venue, gate)
+
+
+def test_central_killed_while_records_come_has_each_once(venue: Venue) -> None:
+    """Its answer is lost with it: the gate sends again, central counts once."""
+    gate = venue.north
+    gate.enter(venue.code(), "left")
+    venue.central.kill()
+    gate.enter(venue.code(), "left")
+    venue.mend()
+    everything_at_central(venue, gate)
+    sent = [row["presentation"] for row in entries(venue.central.central)]
+    assert len(sent) == len(set(sent))
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(300)
+def test_twenty_kills_of_scanner_in_the_middle_of_admissions_lose_no_record(
+    venue: Venue,
+) -> None:
+    """Every verdict that was heard is in the journal, whatever came after it."""
+    gate, heard = venue.north, set()
+    for number in range(20):
+        since = gate.mark()
+        gate.order(op="type", lane="left", code=venue.code())
+        gate.order(op="type", lane="right", code=venue.code())
+        if number % 2:
+            gate.wait(since, kind="verdict")
+        gate.kill("scanner")
+        heard |= {e["presentation"] for e in gate.events[since:] if e["kind"] == "verdict"}
+        gate.start("scanner")
+        gate.ready(authority=None)
+    recorded = {e.record.presentation.hex() for e in gate.records() if e.record.presentation}
+    assert heard <= recorded
+    assert gate.chain_holds()
+    everything_at_central(venue, gate)
+
+
+def test_an_interrupted_ticket_is_not_resumed_at_another_gate(venue: Venue) -> None:
+    """Elsewhere it is used: whoever was in the arm at the crash may have gone through."""
+    gate, code = venue.south, venue.code()
+    gate.order(op="person", lane="entry", person="never")
+    verdict = gate.present(code)
+    gate.kill("scanner")
+    gate.start("scanner")
+    gate.ready(authority=None)
+    kinds = [e.record.kind for e in gate.records(presentation=verdict["presentation"])]
+    assert kinds == [Kind.SCAN, Kind.INTERRUPTED]
+    elsewhere = venue.north.present(code, "left")
+    assert elsewhere["reason"] in ("taken_elsewhere", "already_redeemed")
