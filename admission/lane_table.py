@@ -69,6 +69,9 @@ class Action(StrEnum):
     SHOW_OUT = "show_out"
 
 
+LIGHTS = frozenset(action for action in Action if action.value.startswith("show_"))
+"""Actions that only tell; the others move metal or write records."""
+
 S, E, A = State, Event, Action
 Step = tuple[State, tuple[Action, ...]]
 

@@ -32,6 +32,10 @@ class Views:
     def __init__(self) -> None:
         self._seen: dict[bytes, InView] = {}
 
+    def __contains__(self, identity: object) -> bool:
+        """Whether a code is in view, as far as it is remembered."""
+        return identity in self._seen
+
     def sighted(self, identity: bytes, at: float, counts: bool, size: float) -> None:
         """A reader saw `identity` (the ticket key, whatever the bytes).
 

@@ -11,7 +11,7 @@ from admission.clock import Clock
 from admission.decide import Claim, ClaimState, Decision
 from admission.direction import Direction
 from admission.errors import GateError
-from admission.lane_table import LOOKS_AT_TICKETS, Action, Event, State, step
+from admission.lane_table import LIGHTS, LOOKS_AT_TICKETS, Action, Event, State, step
 from admission.rules import GroupRule
 from admission.sensor import SensorTrust
 from admission.verdict import Reason, Verdict
@@ -275,9 +275,11 @@ class Lane:
 
     def _step(self, event: Event) -> None:
         before = self.state
-        self.state, actions = step(before, event)
+        target, actions = step(before, event)
+        self.state = target
         for action in actions:
-            self._actions[action]()
+            if self.state is target or action not in LIGHTS:  # a fault says what the lights show
+                self._actions[action]()
         if self.state is not before:
             self._timer = self._next_timer()
             self._say_state()
@@ -494,7 +496,8 @@ class Lane:
             try:
                 self._core.settle_debts()
                 self._core.prove(Kind.FAULT, lane=self.settings.name, detail=f"{name} was: {cause}")
-            except (JournalUnavailable, NotReady):
+            except (JournalUnavailable, NotReady) as error:
+                self._broken(error)  # by now it may be something else that is missing
                 continue
             self._clear(name)
         self._retry_at = now + RETRY_EVERY if self.faults.now else None
@@ -525,6 +528,8 @@ class Lane:
         if leaving_evacuation:
             self._step(Event.RESET)
         self._step(MODE_EVENTS[mode])
+        if self.faults.blocked:  # one that began while the lane was shut or held open
+            self._step(Event.FAULT)
         self._voice.mode(mode, self.state)
         if not recorded:
             self._fault("journal", OWED, blocks=True)

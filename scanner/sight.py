@@ -38,9 +38,9 @@ class Sight:
         """A reader saw a code; verified only if these bytes are new since the books changed."""
         seen = self._parse(sighting, books)
         self._seen[seen.identity] = seen
-        while len(self._seen) > CACHED:
-            self._seen.pop(next(iter(self._seen)))
         self._views.sighted(seen.identity, sighting.at, seen.counts, sighting.size)
+        if len(self._seen) > CACHED:  # what is in view stays, however many codes pass by
+            self._seen = {i: known for i, known in self._seen.items() if i in self._views}
 
     def present(self, now: float) -> Seen | None:
         """The code that a free lane looks at now; asked for again only when it may be."""

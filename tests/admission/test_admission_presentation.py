@@ -151,6 +151,14 @@ def test_more_tickets_at_once_than_are_remembered_displace_none() -> None:
     assert len(set(decided)) == MOST + 1
 
 
+def test_what_is_in_view_can_be_asked() -> None:
+    """So that nobody else forgets it meanwhile."""
+    views = Views()
+    views.sighted(ANNA, 10.0, counts=True, size=50)
+    assert ANNA in views
+    assert BERT not in views
+
+
 def test_an_end_without_a_view_changes_nothing() -> None:
     """The code was gone before its presentation ended."""
     views = Views()
