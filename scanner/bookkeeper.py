@@ -45,6 +45,8 @@ class Identity:
             self.device = str(body["device"])
             self.event_key = bytes.fromhex(body["event_key"])
             found = str(body["event"])
+            if len(self.event_key) != 32:
+                raise ValueError(f"an event key of {len(self.event_key)} bytes")
         except FileNotFoundError:
             raise NotReady(
                 "the gate is not enrolled yet", "Check the server's address and the token"
@@ -53,7 +55,7 @@ class Identity:
             raise NotReady(
                 f"the gate's identity cannot be read: {error}", "Enrol the gate again"
             ) from error
-        if found != event or len(self.event_key) != 32:
+        if found != event:
             raise NotReady(
                 f"the gate is enrolled for event {found[:20]}, not {event}",
                 "Correct [gate] event, or enrol the gate again with a new token",
@@ -75,6 +77,7 @@ class Bookkeeper:
     ) -> None:
         """`directory` is sync's state; it is only read."""
         self.identity: Identity | None = None
+        self._no_identity = "the gate has only just started", "Wait a moment"
         self._event, self._directory, self._report, self._now = event, directory, report, now
         self._mirror = MirrorReader(directory / "mirror.db")
         self._keyring: Keyring = pinned(root_keys, threshold)
@@ -133,7 +136,8 @@ class Bookkeeper:
         if self.identity is None:
             try:
                 self.identity = Identity(self._directory / "identity.json", self._event)
-            except NotReady:
+            except NotReady as error:
+                self._no_identity = error.cause, error.remedy
                 return
         news = False
         while rows := self._new_statements():
@@ -233,7 +237,7 @@ class Bookkeeper:
 
     def _missing(self) -> tuple[str, str]:
         if self.identity is None:
-            return "the gate is not enrolled yet", "Check the server's address and the token"
+            return self._no_identity
         if Type.KEYSET not in self._latest:
             return "the organiser's keys have not arrived", "Check the connection to the server"
         if self._policy is None:

@@ -1,5 +1,6 @@
 """Bad files under a real gate: each is named with a remedy, kept, and outlived."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Venue
-from tests.rigs.central_rig import ROOT
-from tests.rigs.real_gate import RealGate
+from tests.rigs.central_rig import EVENT, ROOT
+from tests.rigs.real_gate import RealGate, until
 
 MISTAKES = """\
 [gate]
@@ -146,21 +147,26 @@ def test_a_gate_without_an_identity_says_that_it_is_not_enrolled(
 
 
 @pytest.mark.parametrize(
-    ("case", "text"),
+    ("text", "cause"),
     [
-        ("another event's", '{"device": "00", "event": "OTHER", "event_key": "%s"}' % ("00" * 32)),
-        ("a short key", '{"device": "00", "event": "FEST2026", "event_key": "00"}'),
-        ("no JSON", "{"),
-        ("nothing", ""),
+        (
+            json.dumps({"device": "00", "event": "OTHER", "event_key": "00" * 32}),
+            "enrolled for event OTHER",
+        ),
+        (json.dumps({"device": "00", "event": EVENT, "event_key": "00"}), "event key of 1 bytes"),
+        ("{", "identity cannot be read"),
+        ("", "identity cannot be read"),
+        ("[]", "identity cannot be read"),
     ],
+    ids=["another event's", "a short key", "no JSON", "nothing", "a list"],
 )
-def test_an_identity_that_cannot_be_used_admits_nobody(
-    lone: RealGate, case: str, text: str
+def test_an_identity_that_cannot_be_used_is_named_and_admits_nobody(
+    lone: RealGate, text: str, cause: str
 ) -> None:
     """scanner alone, so that nobody mends the file."""
     (lone.state / "sync" / "identity.json").write_text(text)
     lone.start("scanner")
-    assert lone.fault("not_ready"), case
+    until(lambda: cause in lone.fault("not_ready"), cause)
     assert lone.status()["ready"] is False
 
 
