@@ -49,13 +49,16 @@ def measure(directory: Path, rounds: int = ROUNDS) -> Figures:
     finally:
         gate.close()
         bare.close()
-    admission, needed = summary(ours[WARM_UP:]), summary(theirs[WARM_UP:])
+    admission = summary([spent.seconds for spent in ours[WARM_UP:]])
+    needed = summary([spent.seconds for spent in theirs[WARM_UP:]])
     return {
         "storage": storage_probe(directory),
         "admitted": gate.turnstile.releases,
         "faults": gate.faults,
         "admission_ms": admission,
         "bare_ms": needed,
+        "admission_cpu_ms": summary([spent.cpu for spent in ours[WARM_UP:]]),
+        "bare_cpu_ms": summary([spent.cpu for spent in theirs[WARM_UP:]]),
         "passage_recorded_ms": summary(passages[WARM_UP:]),
         "ratio_p50": ratio(admission, needed),
         "ratio_p99": ratio(admission, needed, "p99"),

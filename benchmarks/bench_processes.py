@@ -42,7 +42,7 @@ def measure(directory: Path, rounds: int = ROUNDS) -> Figures:
     try:
         for number in range(rounds + WARM_UP):
             payload = code(number)
-            theirs.append(bare.prepare(number, payload)())
+            theirs.append(bare.prepare(number, payload)().seconds)
             ours.append(line.admit(payload))
     finally:
         line.close()

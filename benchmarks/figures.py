@@ -79,10 +79,9 @@ def _processor() -> str:
 
 
 def _filesystem(directory: Path) -> str:
-    done = subprocess.run(
-        ["stat", "-f", "-c", "%T", str(directory)], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
+    command = ["df", "--output=fstype", str(directory)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.split()[-1] if done.returncode == 0 else "unknown"
 
 
 def _verify_us() -> float:

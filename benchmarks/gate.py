@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from nacl.signing import VerifyKey
 
@@ -38,18 +39,26 @@ GUEST_EVERY = 2.0
 """Seconds between guests on the gate's own clock: they do not pile up before the camera."""
 
 
+class Spent(NamedTuple):
+    """What something took. CPU seconds say more than others where the computer is shared."""
+
+    seconds: float
+    cpu: float
+
+
 class TimedTurnstile:
-    """A turnstile that notes when it was released, in `time.monotonic` seconds."""
+    """A turnstile that notes when it was released: monotonic seconds, CPU seconds of its thread."""
 
     def __init__(self, then: Callable[[], None] = lambda: None) -> None:
         """`then` is called after the note, in the lane's thread."""
-        self.released_at = 0.0
+        self.released_at = self.released_cpu = 0.0
         self.releases = 0
         self._then = then
 
     def release(self, direction: Direction) -> None:
         """Note the time first."""
         self.released_at = time.monotonic()
+        self.released_cpu = time.thread_time()
         self.releases += 1
         self._then()
 
@@ -119,15 +128,15 @@ class TimedGate:
         self.shift += GUEST_EVERY
         self.lane.tick()
 
-    def admit(self, payload: bytes) -> float:
-        """Show a ticket; seconds from its sighting to the release, which is checked."""
+    def admit(self, payload: bytes) -> Spent:
+        """Show a ticket; what passed from its sighting to the release, which is checked."""
         self.next_guest()
         before = self.turnstile.releases
-        began = time.monotonic()
+        began, cpu = time.monotonic(), time.thread_time()
         self.lane.handle(Sighting(payload, "qr", 200.0, self.clock.monotonic(), Direction.ENTRY))
         if self.turnstile.releases != before + 1:
             raise AssertionError("a valid ticket was not admitted")
-        return self.turnstile.released_at - began
+        return Spent(self.turnstile.released_at - began, self.turnstile.released_cpu - cpu)
 
     def walk(self) -> float:
         """The person goes through; seconds until the lane is locked with the passage on disk."""
@@ -170,16 +179,16 @@ class Bare:
                 self._journal.execute(statement)
         self._seq = 0
 
-    def prepare(self, number: int, payload: bytes) -> Callable[[], float]:
-        """Return what admits ticket `number` barely and tells its seconds."""
+    def prepare(self, number: int, payload: bytes) -> Callable[[], Spent]:
+        """Return what admits ticket `number` barely and tells what it took."""
         envelope = cose.split(base45.decode(payload[len(b"AD1:") :]))
         signature, message = envelope.signed[:64], envelope.signed[64:]
         ticket = key(number)
         self._seq += 1
         row = _row(self._seq, ticket)
 
-        def admit() -> float:
-            began = time.monotonic()
+        def admit() -> Spent:
+            began, cpu = time.monotonic(), time.thread_time()
             self._key.verify(message, signature)
             found = self._list.execute(
                 "SELECT product, entries, flags, valid_from, valid_until FROM ticket WHERE key = ?",
@@ -188,10 +197,10 @@ class Bare:
             self._journal.execute("BEGIN IMMEDIATE")
             self._journal.execute(_INSERT, row)
             self._journal.execute("COMMIT")
-            took = time.monotonic() - began
+            spent = Spent(time.monotonic() - began, time.thread_time() - cpu)
             if found is None:
                 raise AssertionError("the ticket is not on the list")
-            return took
+            return spent
 
         return admit
 

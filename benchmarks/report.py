@@ -31,6 +31,8 @@ LINES = (
     Line("verify + look-up + commit bare, p99", "admission.bare_ms.p99", None, "ms"),
     Line("admission / bare, p50", "admission.ratio_p50", 1.25, "x"),
     Line("admission / bare, p99", "admission.ratio_p99", None, "x"),
+    Line("sighting to release, CPU, p50", "admission.admission_cpu_ms.p50", None, "ms"),
+    Line("bare, CPU, p50", "admission.bare_cpu_ms.p50", None, "ms"),
     Line("SD model: sighting to release, p50", "admission_sd_model.admission_ms.p50", None, "ms"),
     Line("SD model: sighting to release, p99", "admission_sd_model.admission_ms.p99", 50, "ms"),
     Line("SD model: admission / bare, p50", "admission_sd_model.ratio_p50", 1.25, "x"),
