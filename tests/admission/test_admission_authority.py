@@ -86,19 +86,27 @@ def test_three_in_a_row_are_needed() -> None:
 
 
 def test_a_late_answer_to_an_earlier_probe_says_nothing() -> None:
-    """Nor does an answer to a probe that was never sent."""
+    """It was over its time before it came; the later probe is still unanswered."""
     health = AuthorityHealth(0.0)
     first = health.probe_due(0.0)
-    second = health.probe_due(1.0)
-    assert first is not None and second is not None
+    assert first is not None
+    assert health.probe_due(1.0) is not None
     health.probed(first, True, 1.01)
-    health.probed(second + 7, True, 1.01)
-    health.probed(second, True, 1.02)
-    health.probed(second, True, 1.03)
     probe(health, 2.0)
-    assert not health.is_in
     probe(health, 3.0)
+    assert not health.is_in
+    probe(health, 4.0)
     assert health.is_in
+
+
+def test_an_answer_counts_once_and_only_to_a_probe_that_was_sent() -> None:
+    """A peer that chatters does not bring itself back."""
+    health = AuthorityHealth(0.0)
+    number = health.probe_due(0.0)
+    assert number is not None
+    for answered in (number + 7, number, number, number, -1):
+        health.probed(answered, True, 0.01)
+    assert not health.is_in
 
 
 @given(

@@ -167,17 +167,19 @@ def test_an_end_without_a_view_changes_nothing() -> None:
 
 
 CODES = st.sampled_from([b"a", b"b", b"c", b"no ticket", b"nor this"])
+Sighted = tuple[bytes, float, float, bool, bool]
+"""(code, seconds since the last, size, the lane is free, may be tried again)."""
 SIGHTINGS = st.lists(
     st.tuples(CODES, st.floats(0, 2), st.floats(0, 500), st.booleans(), st.booleans()), max_size=60
 )
 
 
 @given(SIGHTINGS)
-def test_no_order_of_sightings_decides_a_code_twice_in_one_view(made: list[object]) -> None:
+def test_no_order_of_sightings_decides_a_code_twice_in_one_view(made: list[Sighted]) -> None:
     """Unless it was refused or annulled and three seconds have passed since."""
     views = Views()
     at, last_seen, decided = 0.0, dict[bytes, float](), dict[bytes, tuple[float, bool]]()
-    for code, later, size, free, again in made:  # type: ignore[misc]
+    for code, later, size, free, again in made:
         at += later
         if at - last_seen.get(code, at) > GONE_AFTER:
             decided.pop(code, None)
@@ -193,11 +195,11 @@ def test_no_order_of_sightings_decides_a_code_twice_in_one_view(made: list[objec
 
 
 @given(SIGHTINGS, st.booleans())
-def test_a_woken_lane_has_something_to_do(made: list[object], free: bool) -> None:
+def test_a_woken_lane_has_something_to_do(made: list[Sighted], free: bool) -> None:
     """At the moment asked for there is a code to look at, or the lane sleeps: it never spins."""
     views = Views()
     at = 0.0
-    for code, later, size, *_ in made:  # type: ignore[misc]
+    for code, later, size, _, _ in made:
         at += later
         views.sighted(code, at, counts=len(code) == 1, size=size)
         if free:

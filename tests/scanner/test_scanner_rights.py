@@ -47,7 +47,7 @@ class Gate(RuleBasedStateMachine):
     @initialize(reentry=st.booleans(), passback=st.sampled_from(AntiPassback))
     def open(self, reentry: bool, passback: AntiPassback) -> None:
         self.directory = Path(tempfile.mkdtemp())
-        self.rules = CheckInList(
+        self.check_in_list = CheckInList(
             "main", reentry_after_exit=reentry, anti_passback=passback, passback_minutes=1
         )
         self.walked: Counter[bytes] = Counter()
@@ -56,7 +56,7 @@ class Gate(RuleBasedStateMachine):
             self.directory,
             [row(name, entries=entries) for name, entries in ALLOWED.items()],
             lanes=[LaneSettings(name, "main", direction="both") for name in LANES],
-            lists=[self.rules],
+            lists=[self.check_in_list],
         )
         self._watch()
 
@@ -138,7 +138,7 @@ class Gate(RuleBasedStateMachine):
         self.gate.journal._db.execute("PRAGMA synchronous=OFF")  # no power cut here: be quick
         for name, turnstile in self.gate.turnstiles.items():
             lane = self.gate.lanes[name]
-            turnstile.release = self._releasing(turnstile)  # type: ignore[method-assign]
+            turnstile.release = self._releasing(turnstile)  # type: ignore[assignment,method-assign]
             turnstile._on_signal.insert(0, self._passing(lane))
 
     def _releasing(self, turnstile: SimulatedTurnstile) -> Callable[[Direction], None]:
@@ -178,11 +178,11 @@ class Gate(RuleBasedStateMachine):
         """I2, by the journal: less the exits, where they give an entry back."""
         for name, allowed in ALLOWED.items():
             standing = on_list(self.gate.journal.uses(key_of(name)), "main")
-            assert entries_spent(standing, self.rules.reentry_after_exit) <= allowed
-            if self.rules.anti_passback is AntiPassback.HARD:
+            assert entries_spent(standing, self.check_in_list.reentry_after_exit) <= allowed
+            if self.check_in_list.anti_passback is AntiPassback.HARD:
                 assert inside(standing) <= 1
 
-    @precondition(lambda self: hasattr(self, "gate") and not self.rules.reentry_after_exit)
+    @precondition(lambda self: hasattr(self, "gate") and not self.check_in_list.reentry_after_exit)
     @invariant()
     def nobody_went_in_more_often_than_allowed_but_for_one_resumed(self) -> None:
         """I2, by the arms: the one more after a crash is counted apart."""
