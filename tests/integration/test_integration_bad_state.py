@@ -80,6 +80,7 @@ def spoil(path: Path, data: bytes = b"no database at all" * 300) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.heavy
 def test_a_corrupt_mirror_is_kept_aside_and_fetched_anew(lone: RealGate, venue: Venue) -> None:
     """Both processes start on it; it is said, and a minute later forgotten."""
     lone.start()
@@ -96,6 +97,7 @@ def test_a_corrupt_mirror_is_kept_aside_and_fetched_anew(lone: RealGate, venue: 
     assert kept
 
 
+@pytest.mark.heavy
 def test_a_mirror_that_vanishes_under_a_running_gate_refuses_nobody(
     lone: RealGate, venue: Venue
 ) -> None:
@@ -112,6 +114,7 @@ def test_a_mirror_that_vanishes_under_a_running_gate_refuses_nobody(
     assert lone.enter(venue.code())["outcome"] == "passage"
 
 
+@pytest.mark.heavy
 def test_a_corrupt_list_file_is_kept_aside_said_and_fetched_again(
     lone: RealGate, venue: Venue
 ) -> None:
@@ -134,6 +137,7 @@ def test_a_corrupt_list_file_is_kept_aside_said_and_fetched_again(
     assert lone.enter(venue.code())["outcome"] == "passage"
 
 
+@pytest.mark.heavy
 def test_a_gate_without_an_identity_says_that_it_is_not_enrolled(
     lone: RealGate, venue: Venue
 ) -> None:
@@ -160,6 +164,7 @@ def test_a_gate_without_an_identity_says_that_it_is_not_enrolled(
     ],
     ids=["another event's", "a short key", "no JSON", "nothing", "a list"],
 )
+@pytest.mark.heavy
 def test_an_identity_that_cannot_be_used_is_named_and_admits_nobody(
     lone: RealGate, text: str, cause: str
 ) -> None:

@@ -8,7 +8,12 @@ import pytest
 
 from tests.integration.conftest import Venue
 from tests.rigs.central_rig import ROOT
-from tests.rigs.real_gate import until
+from tests.rigs.real_gate import RealGate, until
+
+
+def wait_for_list_after(gate: RealGate, serial: int) -> None:
+    """Wait until a gate's books are newer than a serial."""
+    until(lambda: gate.status()["list"]["serial"] > serial, f"news at {gate.name}", 30)
 
 
 @pytest.mark.heavy
@@ -24,12 +29,12 @@ def test_a_ticket_that_the_organiser_cancels_is_refused_at_every_gate(venue: Ven
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         subprocess.run(command, check=True, env=environment, capture_output=True, timeout=60)
 
-    serial = venue.north.status()["list"]["serial"]
+    before = venue.north.status()["list"]["serial"]
     organiser("cancel")
     for gate in (venue.north, venue.south):
-        until(lambda gate=gate: gate.status()["list"]["serial"] > serial, "the news", 30)
+        wait_for_list_after(gate, before)
         assert gate.present(code)["reason"] == "cancelled"
-    serial = venue.north.status()["list"]["serial"]
+    before = venue.north.status()["list"]["serial"]
     organiser("restore")
-    until(lambda: venue.north.status()["list"]["serial"] > serial, "the news", 30)
+    wait_for_list_after(venue.north, before)
     assert venue.north.enter(code)["outcome"] == "passage"

@@ -27,7 +27,9 @@ def everything_at_central(venue: Venue, gate: RealGate) -> None:
     assert parked_records(venue.central.central) == []
 
 
-@pytest.mark.parametrize("part", ["scanner", "sync", "reader"])
+@pytest.mark.parametrize(
+    "part", ["scanner", "sync", pytest.param("reader", marks=pytest.mark.heavy)]
+)
 def test_a_part_killed_among_admissions_comes_back_and_nothing_is_lost(
     venue: Venue, part: str
 ) -> None:
@@ -48,6 +50,7 @@ def test_a_part_killed_among_admissions_comes_back_and_nothing_is_lost(
     everything_at_central(venue, gate)
 
 
+@pytest.mark.heavy
 def test_central_killed_while_records_come_has_each_once(venue: Venue) -> None:
     """Its answer is lost with it: the gate sends again, central counts once."""
     gate = venue.north

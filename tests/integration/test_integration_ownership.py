@@ -5,6 +5,8 @@ import stat
 from collections.abc import Iterable
 from contextlib import closing
 
+import pytest
+
 from store.mirror_reader import MirrorReader
 from tests.integration.conftest import Venue
 from tests.rigs.real_gate import RealGate, until
@@ -62,6 +64,7 @@ def test_no_stranger_may_read_journal_keys_or_sockets(venue: Venue) -> None:
     assert all(path.stat().st_mode & stat.S_IRWXO == 0 for path in shared)
 
 
+@pytest.mark.heavy
 def test_with_sync_killed_the_mirror_is_read_and_used_tickets_stay_used(venue: Venue) -> None:
     """What another gate admitted is still known here; a fresh ticket is admitted unclaimed."""
     ticket = venue.ticket()

@@ -74,6 +74,7 @@ def test_who_turns_back_twice_is_asked_about_and_the_stewards_word_counts(venue:
     assert venue.north.present(code, "left")["claim"] == "granted"
 
 
+@pytest.mark.heavy
 def test_a_sensor_that_misses_three_people_is_suspect_and_burns_no_ticket(venue: Venue) -> None:
     """From then on entries count on release; a passage that is seen restores trust."""
     gate = venue.south

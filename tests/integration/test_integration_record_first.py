@@ -3,8 +3,6 @@
 import sqlite3
 from contextlib import closing
 
-import pytest
-
 from store.records import Kind
 from tests.integration.conftest import Venue
 
@@ -39,7 +37,6 @@ def test_a_gate_killed_at_its_verdict_has_the_record_and_resumes_the_guest_once(
     assert gate.chain_holds()
 
 
-@pytest.mark.heavy
 def test_a_journal_that_cannot_be_written_releases_nobody_and_says_why(venue: Venue) -> None:
     """A foreign lock on the journal: the lane goes out of service, and comes back by itself."""
     gate = venue.north
@@ -48,9 +45,10 @@ def test_a_journal_that_cannot_be_written_releases_nobody_and_says_why(venue: Ve
         foreign.execute("BEGIN IMMEDIATE")
         gate.order(op="type", lane="left", code=venue.code())
         fault = gate.wait(since, kind="fault", lane="left")
+        heard = list(gate.events[since:])
         foreign.execute("ROLLBACK")
     assert "journal" in fault["cause"]
-    assert [e for e in gate.events[since:] if e["kind"] == "verdict"] == []
+    assert [e for e in heard if e["kind"] == "verdict" or e.get("state") == "released"] == []
     gate.wait(since, kind="state", lane="left", state="out_of_service")
     gate.wait(since, kind="recovered", lane="left")
     assert gate.enter(venue.code(), "left")["outcome"] == "passage"
