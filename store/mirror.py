@@ -242,7 +242,7 @@ class Mirror:
             )
 
     def close_intent(self, presentation: bytes, how: str) -> None:
-        """Close an intent: `stands`, `annulled` or `not_held`."""
+        """Close an intent: `stands`, `annulled`, `not_held` or `not_ours` (of another device)."""
         with self._transaction() as base:
             query = "UPDATE intent SET closed = ? WHERE presentation = ?"
             base.execute(query, (how, presentation))

@@ -191,9 +191,10 @@ class Roles:
         if self._settler is None:
             return
         try:
-            self._settler.work()
+            # First, so that no annulment that fails again and again keeps it from being done.
             if self._settler.to_compare and self._reader.epoch:
                 self._settler.compare(self._reader.facts, self._reader.epoch)
+            self._settler.work()
         except ServerFault:
             self._settler.to_compare = True
             raise

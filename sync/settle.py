@@ -15,6 +15,7 @@ from store.mirror import Intent, JournalFact, Mirror
 from store.records import OUTCOMES, Entry, Kind
 from sync.answers import OpenClaim
 from sync.backend import Authority
+from sync.errors import ServerRefused
 
 log = logging.getLogger(__name__)
 GRACE = 2.0
@@ -22,6 +23,10 @@ GRACE = 2.0
 budget of a claim, so that the record of a slow card is still waited for."""
 _COUNTS_ANYWAY = "counts"
 _NOT_HELD = frozenset({"taken", "refused"})
+_OF_THE_MOMENT = frozenset({401, 408, 425, 429})
+"""Statuses below 500 that speak of us or of the moment, not of the claim."""
+_ROUND = 200
+"""Annulments of one round: the role must give a sign of life between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,15 @@ def _judge(
     # Another epoch's journal cannot be asked any more: an entry in it may stand. Kept.
     readable = caught_up and intent.epoch in (b"", epoch)
     return "annul" if readable and age(intent.presentation) >= GRACE else None
+
+
+def _is_final(error: ServerRefused) -> bool:
+    """Whether the refusal is about this claim and will be the same tomorrow.
+
+    A revoked device is refused everything: what it holds is settled once it may work again.
+    """
+    about_us = error.status in _OF_THE_MOMENT or error.error == "device_revoked"
+    return error.status < 500 and not about_us
 
 
 def fact_of(entry: Entry) -> JournalFact | None:
@@ -118,18 +132,28 @@ class Settler:
                 self._mirror.close_intent(action.presentation, action.do)
 
     def work(self) -> None:
-        """Annul what is due.
+        """Annul what is due, 200 at most. A claim that is refused for itself holds up no other.
 
         Raises:
             ServerFault: the rest stays due; call again later.
         """
         with self._lock:
-            due = sorted(self._due)
+            due = sorted(self._due)[:_ROUND]
         for presentation in due:
-            self._authority.annul(presentation)
-            self._mirror.close_intent(presentation, "annulled")
+            self._mirror.close_intent(presentation, self._give_back(presentation))
             with self._lock:
                 self._due.discard(presentation)
+
+    def _give_back(self, presentation: bytes) -> Literal["annulled", "not_ours"]:
+        try:
+            self._authority.annul(presentation)
+        except ServerRefused as error:
+            if not _is_final(error):
+                raise
+            # Enrolled again, this gate is another device: the old one's claims are beyond us.
+            log.error("claim %s cannot be given back: %s", presentation.hex(), error)
+            return "not_ours"
+        return "annulled"
 
     def compare(self, facts: Mapping[bytes, JournalFact], epoch: bytes) -> None:
         """Take up claims that the authority holds open and we do not: our mirror was lost.

@@ -1,6 +1,7 @@
 """Settling: no claim is held without a standing entry, and no standing entry is annulled."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from store.mirror import Intent, JournalFact, Mirror
 from store.records import Entry, Kind, Record
 from sync.answers import OpenClaim
 from sync.backend import Claim, ClaimResult, Granted, Refused, Unreachable
-from sync.errors import ServerSlow
+from sync.errors import ServerRefused, ServerSlow
 from sync.settle import GRACE, Action, Settler, fact_of, settle
 
 EPOCH = b"epoch..1"
@@ -290,3 +291,53 @@ def test_an_annulment_is_repeated_until_it_is_acknowledged(mirror):
     settler.work()
     assert mirror.how_closed(P) == "annulled"
     assert register.tombstones == {P}
+
+
+class Picky(Register):
+    """An authority that refuses to give back the claims of some presentations."""
+
+    def __init__(self, refused: dict[bytes, tuple[int, str]]) -> None:
+        super().__init__()
+        self.refused = refused
+
+    def annul(self, presentation: bytes) -> None:
+        if (refusal := self.refused.get(presentation)) is not None:
+            raise ServerRefused("register", *refusal)
+        super().annul(presentation)
+
+
+def turned_back(mirror: Mirror, *presentations: bytes) -> None:
+    """Claims whose guests did not go through."""
+    for presentation in presentations:
+        mirror.intend(replace(intent(), presentation=presentation))
+        mirror.note([JournalFact(presentation, "admitted", "no_passage", False)])
+
+
+def test_a_claim_of_another_device_holds_up_no_other(mirror):
+    """A gate that was enrolled again cannot give back what its old identity holds."""
+    register = Picky({b"A" * 16: (403, "claim_of_another_device"), b"B" * 16: (404, "not_found")})
+    turned_back(mirror, b"A" * 16, b"B" * 16, P)
+    settler = Settler(register, mirror, lambda: 1000.0)
+    settler.judge(True, EPOCH, 1000.0)
+    settler.work()
+    assert register.tombstones == {P}
+    assert [mirror.how_closed(b * 16) for b in (b"A", b"B", b"P")] == [
+        "not_ours", "not_ours", "annulled"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [(401, "bearer_expired"), (429, "busy"), (503, "busy"), (500, ""), (403, "device_revoked")],
+)
+def test_a_refusal_of_the_moment_leaves_the_claim_to_be_given_back(mirror, refusal):
+    register = Picky({P: refusal})
+    turned_back(mirror, P)
+    settler = Settler(register, mirror, lambda: 1000.0)
+    settler.judge(True, EPOCH, 1000.0)
+    with pytest.raises(ServerRefused):
+        settler.work()
+    assert mirror.how_closed(P) == ""
+    register.refused.clear()
+    settler.work()
+    assert mirror.how_closed(P) == "annulled"
