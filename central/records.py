@@ -18,7 +18,7 @@ from central.event import Central
 from central.redemptions import conflict_of, derive, find_conflicts, in_conflict
 from central.schema import alarm, device, journal, parked, record, redemption
 from central.tokens import Caller
-from store.records import Entry, RecordMalformed, chain_hash, entry_from_json, entry_to_json
+from store.records import Entry, Kind, RecordMalformed, chain_hash, entry_from_json, entry_to_json
 
 MOST = 500
 """Most records of one call."""
@@ -44,11 +44,28 @@ def take_records(central: Central, caller: Caller, raw: bytes) -> dict[str, obje
     if not isinstance(batch, list) or len(batch) > MOST:
         raise malformed(f"records is not a list of at most {MOST}")
     answers: list[dict[str, object]] = []
-    for start in range(0, len(batch), SLICE):
+    for part in _slices(batch):
         with central.database.writing() as connection:
-            upload = _Upload(central, connection, caller, epoch)
-            answers += upload.take(batch[start : start + SLICE])
+            answers += _Upload(central, connection, caller, epoch).take(part)
     return {"answers": answers}
+
+
+def _slices(batch: list[object]) -> Iterator[list[object]]:
+    """Cut a batch into transactions; never before a `resumed`, which belongs to its scan.
+
+    Between the two the guest would count as inside twice, and a conflict would be told.
+    """
+    start = 0
+    while start < len(batch):
+        end = start + SLICE
+        while end < len(batch) and _is_resumed(batch[end]):
+            end += 1
+        yield batch[start:end]
+        start = end
+
+
+def _is_resumed(raw: object) -> bool:
+    return isinstance(raw, dict) and raw.get("kind") == Kind.RESUMED.value
 
 
 class _Upload:

@@ -1,7 +1,9 @@
 """What is still to go up, in order: pure bookkeeping over the journal's entries.
 
-A scan that was admitted waits for its outcome and goes up together with it; others overtake it. The
-acknowledgement of each record is its own.
+A scan that was admitted waits for its outcome and goes up together with it; others overtake it. A
+`resumed` goes with the scan it speaks of: alone it would take the interrupted entry away before the
+new one is known, and in between the ticket would count as unused. The acknowledgement of each
+record is its own.
 """
 
 import json
@@ -24,7 +26,6 @@ class _Item:
     seq: int
     text: str
     presentation: str | None
-    outcome: bool
     waits_until: float
     """Monotonic seconds; 0: does not wait."""
 
@@ -44,10 +45,10 @@ class Outbox:
         """Last seq taken in."""
         self._acknowledged = set(acknowledged)
         self._items: dict[int, _Item] = {}
-        self._scans: dict[str, int] = {}
+        self._scans: dict[str | None, int] = {}
         """Presentation of a scan that waits -> its seq."""
-        self._outcomes: dict[int, int] = {}
-        """Seq of a scan -> seq of its outcome, while both are to go."""
+        self._followers: dict[int, list[int]] = {}
+        """Seq of a scan -> seqs of its `resumed` and its outcome, while they are to go with it."""
 
     def add(self, entries: Iterable[dict[str, Any]], now: float) -> None:
         """Take in entries as the journal gives them, ascending; `now` in monotonic seconds."""
@@ -58,25 +59,27 @@ class Outbox:
             self._add(entry, now)
 
     def _add(self, entry: dict[str, Any], now: float) -> None:
-        seq, presentation = entry["seq"], entry.get("presentation")
-        outcome = entry.get("kind") in _OUTCOMES
-        scan = self._scans.pop(presentation, None) if outcome and presentation else None
-        if scan is not None:  # known even when the outcome went up before it
-            self._release(scan)
+        seq, scan = entry["seq"], self._scan_before(entry)
         if seq in self._acknowledged:
             return
-        waits = _awaits_outcome(entry)
-        self._items[seq] = _Item(
-            seq, json.dumps(entry), presentation, outcome, now + OUTCOME_WAIT if waits else 0.0
-        )
+        presentation, waits = entry.get("presentation"), _awaits_outcome(entry)
+        until = now + OUTCOME_WAIT if waits else 0.0
+        self._items[seq] = _Item(seq, json.dumps(entry), presentation, until)
         if waits and presentation is not None:
             self._scans[presentation] = seq
         if scan in self._items:
-            self._outcomes[scan] = seq
+            self._followers.setdefault(scan, []).append(seq)
 
-    def _release(self, scan: int) -> None:
-        if scan in self._items:
+    def _scan_before(self, entry: dict[str, Any]) -> int | None:
+        """Seq of the scan that the entry goes up with, if that one is still to go."""
+        if entry.get("kind") == Kind.RESUMED.value:
+            return self._scans.get(_resumed_by(entry))
+        if entry.get("kind") not in _OUTCOMES:
+            return None
+        scan = self._scans.pop(entry.get("presentation"), None)
+        if scan in self._items:  # known even when the outcome went up before it
             self._items[scan].waits_until = 0.0
+        return scan
 
     def batch(self, now: float) -> list[dict[str, Any]]:
         """The next records to send, at most 500: a scan is followed by its outcome."""
@@ -88,23 +91,21 @@ class Outbox:
         return [json.loads(self._items[seq].text) for seq in chosen]
 
     def _groups(self, now: float) -> Iterator[list[int]]:
-        led = set(self._outcomes.values())
+        led = {follower for followers in self._followers.values() for follower in followers}
         for seq, item in self._items.items():  # ascending: so they came in
             if item.waits_until > now or seq in led:
                 continue
-            outcome = self._outcomes.get(seq)
-            yield [seq] if outcome is None else [seq, outcome]
+            yield [seq, *self._followers.get(seq, ())]
 
     def done(self, seqs: Iterable[int]) -> int:
         """Forget acknowledged records; returns the new position: all up to it are done."""
         for seq in seqs:
             item = self._items.pop(seq, None)
-            self._outcomes.pop(seq, None)
+            self._followers.pop(seq, None)
             if item and item.presentation and self._scans.get(item.presentation) == seq:
                 del self._scans[item.presentation]
-        for scan, outcome in list(self._outcomes.items()):
-            if outcome not in self._items:
-                del self._outcomes[scan]
+        for followers in self._followers.values():
+            followers[:] = [seq for seq in followers if seq in self._items]
         return self.position
 
     @property
@@ -120,3 +121,8 @@ class Outbox:
 
 def _awaits_outcome(entry: dict[str, Any]) -> bool:
     return entry.get("kind") == Kind.SCAN.value and entry.get("verdict") == "admitted"
+
+
+def _resumed_by(entry: dict[str, Any]) -> str:
+    """Presentation in hex of the new scan that a `resumed` speaks of. Source: docs/protocol.md."""
+    return str(entry.get("detail", "")).removeprefix("by ")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from admission.clock import FakeClock
 from central import overview
+from central.records import SLICE
 from central.redemptions import add_up
 from store.records import Kind
 from tests.rigs.central_rig import CentralRig, Device
@@ -106,6 +107,18 @@ def test_what_counts_as_an_entry(  # noqa: PLR0917
     for record in reversed(records) if backwards else records:
         assert results(north.upload(record)) == ["stored"]
     assert standing(north) == {presentation.hex(): stands}, case
+
+
+def test_a_resumed_entry_is_never_counted_twice(rig: CentralRig, north: Device) -> None:
+    """The new scan and its `resumed` are judged together, wherever they lie in a batch."""
+    old, again, key = new(), new(), rig.key("A1")
+    north.upload(north.scan(old, key), north.outcome(old, Kind.INTERRUPTED))
+    before = [north.outcome(new(), Kind.FAULT) for _ in range(SLICE - 1)]
+    scan = north.scan(again, key)
+    resumed = north.outcome(old, Kind.RESUMED, detail=f"by {again.hex()}")
+    answers = north.upload(*before, scan, resumed, north.outcome(again))
+    assert [answer for answer in answers if "conflict" in answer] == []
+    assert standing(north) == {old.hex(): False, again.hex(): True}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,10 @@ def scan(seq: int, presentation: str, verdict: str = "admitted") -> dict:
 
 def outcome(seq: int, presentation: str) -> dict:
     return {"seq": seq, "kind": "passage", "presentation": presentation}
+
+
+def resumed(seq: int, presentation: str, by: str) -> dict:
+    return {"seq": seq, "kind": "resumed", "presentation": presentation, "detail": f"by {by}"}
 
 
 def fault(seq: int) -> dict:
@@ -48,6 +53,26 @@ def test_a_scan_whose_outcome_never_comes_goes_up_alone_at_last():
     assert seqs(box, OUTCOME_WAIT) == [2], "and the outcome after it"
 
 
+def test_a_resumed_goes_up_with_the_scan_it_speaks_of():
+    """Alone, it would free the ticket while its guest is in the arm."""
+    interrupted = outcome(2, "a") | {"kind": "interrupted"}
+    box = outbox(scan(1, "a"), interrupted, scan(3, "b"), resumed(4, "a", by="b"))
+    assert seqs(box) == [1, 2], "the new scan waits for its outcome, and resumed with it"
+    box.add([outcome(5, "b")], now=1.0)
+    assert seqs(box) == [1, 2, 3, 4, 5], "right behind its scan, which stands from then on"
+
+
+def test_a_resumed_whose_scan_went_up_without_its_outcome_goes_with_it():
+    box = outbox(scan(1, "b"), resumed(2, "a", by="b"))
+    assert seqs(box, OUTCOME_WAIT) == [1, 2]
+
+
+@pytest.mark.parametrize("by", ["b", "nobody", ""])
+def test_a_resumed_whose_scan_is_up_already_goes_up_at_once(by):
+    box = outbox(scan(1, "b"), resumed(2, "a", by), acknowledged=(1,))
+    assert seqs(box) == [2]
+
+
 def test_the_position_stays_before_the_first_that_is_not_acknowledged():
     box = outbox(scan(1, "a"), fault(2), fault(3))
     assert box.done([2, 3]) == 0
@@ -77,7 +102,9 @@ def test_entries_read_twice_are_taken_once():
 
 
 PRESENTATIONS = st.sampled_from("abcdef")
-KINDS = st.tuples(st.sampled_from(["scan", "refused", "passage", "fault"]), PRESENTATIONS)
+KINDS = st.tuples(
+    st.sampled_from(["scan", "refused", "passage", "fault", "resumed"]), PRESENTATIONS
+)
 
 
 def entry_of(seq: int, kind: str, presentation: str) -> dict:
@@ -85,6 +112,8 @@ def entry_of(seq: int, kind: str, presentation: str) -> dict:
         return scan(seq, presentation)
     if kind == "refused":
         return scan(seq, presentation, "refused")
+    if kind == "resumed":
+        return resumed(seq, "z", by=presentation)
     return outcome(seq, presentation) if kind == "passage" else fault(seq)
 
 
