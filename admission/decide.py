@@ -7,7 +7,14 @@ from enum import StrEnum
 from admission.clock import ClockState, Reading, clock_time
 from admission.direction import Direction
 from admission.history import Standing, Use, entries_spent, inside, on_list, resumable, without
-from admission.rules import AntiPassback, CheckInList, Fallback, GatePolicy, Product
+from admission.rules import (
+    AntiPassback,
+    CheckInList,
+    Fallback,
+    GatePolicy,
+    GroupRule,
+    Product,
+)
 from admission.verdict import ADMITTED, Reason, Verdict, refused
 from tickets.credential import Credential, Format, Rejection
 from tickets.rows import Status, Ticket
@@ -53,6 +60,8 @@ class Facts:
     """Since the list was last known to be current; None: never."""
     resume_open: bool = False
     """This lane came back after a crash less than 120 s ago."""
+    training: bool = False
+    """The lane is in training mode: test tickets count, real ones do not, and the reverse."""
     inside_now: int = 0
     """People inside on this list, as far as this gate knows."""
 
@@ -64,6 +73,8 @@ class Decision:
     verdict: Verdict
     resumes: bytes | None = None
     """The interrupted admission that this one takes over, if it does."""
+    alert: str = ""
+    """What the steward must be told aloud although the guest is admitted; empty: nothing."""
     left: int = 0
     """Entries left after this one, of a ticket that allows a number of them."""
 
@@ -78,11 +89,13 @@ def decide(facts: Facts) -> Decision:
         resumed = replace(facts, uses=without(facts.uses, interrupted.presentation))
         if (verdict := _judge(resumed)).admitted and not _judge(facts).admitted:
             verdict = verdict.noting("resumed after a restart")
-            return Decision(verdict, interrupted.presentation, _left(resumed))
+            return Decision(verdict, interrupted.presentation, left=_left(resumed))
     verdict = _judge(facts)
     if facts.direction is Direction.EXIT and not verdict.admitted:
         verdict = replace(ADMITTED, attention=f"exit with warning: {verdict.reason}")
-    return Decision(verdict, left=_left(facts) if verdict.admitted else 0)
+    if not verdict.admitted:
+        return Decision(verdict)
+    return Decision(verdict, alert=_alert(facts), left=_left(facts))
 
 
 def _judge(facts: Facts) -> Verdict:
@@ -162,6 +175,9 @@ def _unsure(facts: Facts) -> bool:
 
 
 def _wrong_list(facts: Facts) -> Verdict | None:
+    if facts.product.test != facts.training and facts.direction is Direction.ENTRY:
+        detail = "lane in training: test tickets only" if facts.training else "a test ticket"
+        return refused(Reason.WRONG_LIST, detail)
     products = facts.check_in_list.products
     if products and facts.product.number not in products:
         return refused(Reason.WRONG_LIST, facts.product.name)
@@ -294,6 +310,13 @@ def _soft_passback(facts: Facts, uses: tuple[Use, ...]) -> bool:
     return soft and not facts.product.staff and inside(uses) >= facts.product.people
 
 
+def _alert(facts: Facts) -> str:
+    uses = on_list(facts.uses, facts.check_in_list.name)
+    if facts.direction is Direction.ENTRY and _soft_passback(facts, uses):
+        return "A ticket that is already inside has entered again"
+    return ""
+
+
 def _left(facts: Facts) -> int:
     allowed = entries_allowed(facts)
     if not allowed or facts.direction is Direction.EXIT:
@@ -306,4 +329,7 @@ def _group(facts: Facts) -> str:
     if entries_allowed(facts) <= 1 or facts.direction is Direction.EXIT:
         return ""
     left = _left(facts)
-    return f"{left} left, show again" if left else "the last of this ticket"
+    if not left:
+        return "the last of this ticket"
+    shown_once = facts.product.group is GroupRule.ONE_SHOWS_ALL
+    return f"{left} left, they may follow" if shown_once else f"{left} left, show again"

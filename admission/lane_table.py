@@ -45,7 +45,7 @@ class Event(StrEnum):
     FREE_FLOW = "free_flow"
     SHUT_DOWN = "shut_down"
     OPEN_UP = "open_up"
-    """Back to normal service."""
+    """Normal service, or another mode of it: an admission under way is aborted."""
     FAULT = "fault"
     REPAIRED = "repaired"
 
@@ -111,13 +111,16 @@ TRANSITIONS: dict[tuple[State, Event], Step] = {
     (S.CHECKING, E.REFUSE): (S.LOCKED, (A.SHOW_RED,)),
     (S.CHECKING, E.PASSAGE): (S.CHECKING, (A.RECORD_FORCED,)),
     (S.CHECKING, E.OPPOSITE): (S.CHECKING, (A.RECORD_FORCED,)),
+    (S.CHECKING, E.OPEN_UP): (S.LOCKED, (A.ABORT, A.SHOW_READY)),
     **_leaving(S.RELEASED, A.LOCK, A.ABORT),
     (S.RELEASED, E.PASSAGE): (S.LOCKED, (A.LOCK, A.RECORD_PASSAGE, A.SHOW_READY)),
     (S.RELEASED, E.OPPOSITE): (S.RELEASED, (A.RECORD_FORCED,)),
+    (S.RELEASED, E.OPEN_UP): (S.LOCKED, (A.LOCK, A.ABORT, A.SHOW_READY)),
     (S.RELEASED, E.TIMEOUT): (S.SETTLING, (A.LOCK, A.SHOW_WAIT)),
     **_leaving(S.SETTLING, A.ABORT),
     (S.SETTLING, E.PASSAGE): (S.LOCKED, (A.RECORD_PASSAGE, A.SHOW_READY)),
     (S.SETTLING, E.OPPOSITE): (S.SETTLING, (A.RECORD_FORCED,)),
+    (S.SETTLING, E.OPEN_UP): (S.LOCKED, (A.ABORT, A.SHOW_READY)),
     (S.SETTLING, E.SETTLED): (S.LOCKED, (A.RECORD_NO_PASSAGE, A.SHOW_READY)),
     (S.FREE, E.ADMIT): (S.FREE, (A.RECORD_PASSAGE, A.SHOW_GREEN)),
     (S.FREE, E.REFUSE): (S.FREE, (A.SHOW_GREEN,)),
@@ -148,9 +151,9 @@ _TIMERS = (E.TIMEOUT, E.SETTLED)
 
 IGNORED: frozenset[tuple[State, Event]] = frozenset(
     [(S.LOCKED, event) for event in (*_TIMERS, E.RESET, E.OPEN_UP, E.REPAIRED)]
-    + [(S.CHECKING, event) for event in (E.CLAIM, *_TIMERS, E.RESET, E.OPEN_UP, E.REPAIRED)]
-    + [(S.RELEASED, event) for event in (*_BUSY, E.SETTLED, E.RESET, E.OPEN_UP, E.REPAIRED)]
-    + [(S.SETTLING, event) for event in (*_BUSY, E.TIMEOUT, E.RESET, E.OPEN_UP, E.REPAIRED)]
+    + [(S.CHECKING, event) for event in (E.CLAIM, *_TIMERS, E.RESET, E.REPAIRED)]
+    + [(S.RELEASED, event) for event in (*_BUSY, E.SETTLED, E.RESET, E.REPAIRED)]
+    + [(S.SETTLING, event) for event in (*_BUSY, E.TIMEOUT, E.RESET, E.REPAIRED)]
     + [(S.FREE, e) for e in (E.CLAIM, *_TIMERS, E.RESET, E.FREE_FLOW, E.FAULT, E.REPAIRED)]
     + [(S.SHUT, e) for e in (*_BUSY, *_TIMERS, E.RESET, E.SHUT_DOWN, E.FAULT, E.REPAIRED)]
     + [(S.OUT, event) for event in (*_BUSY, *_TIMERS, E.RESET, E.FAULT, E.OPEN_UP)]

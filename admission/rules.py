@@ -35,6 +35,8 @@ class Product:
     """How many people one such ticket is for; anti-passback lets that many be inside."""
     staff: bool = False
     """A staff pass: any number of entries, still revocable."""
+    test: bool = False
+    """For training: admitted by lanes in training mode, and by no other."""
     attention: str = ""
     """Shown to the steward at every admission, e.g. a concession to check."""
 
@@ -221,6 +223,7 @@ def _product(number: int, value: object) -> Product:
         group=GroupRule(_text(raw.get("group", "each_shows"))),
         people=_whole(raw.get("people", 1), MAX_COUNT, least=1),
         staff=_yes(raw.get("staff", False)),
+        test=_yes(raw.get("test", False)),
         attention=_text(raw.get("attention", ""), least=0),
     )
 
@@ -243,5 +246,6 @@ def _product_body(product: Product) -> dict[str, object]:
         "group": product.group.value,
         "people": product.people,
         "staff": product.staff,
+        "test": product.test,
         "attention": product.attention,
     }

@@ -45,7 +45,7 @@ from scanner.readers import Reader, Readers
 from scanner.showing import Stamp
 from scanner.sockets import Server
 from scanner.sync_door import SyncDoor
-from store.journal import JournalUnavailable
+from store.journal import Journal, JournalUnavailable
 
 log = logging.getLogger("admit.scanner")
 
@@ -89,6 +89,7 @@ class Parts:
             self._own_scans,
             report=lambda name, error: self.gate.report(name, error),  # noqa: PLW0108
         )
+        self._restored = False
         self.admissions = Admissions(
             journal=self.journal.journal,
             books=self.books.books,
@@ -96,6 +97,7 @@ class Parts:
             clock=self.clock,
             stamp=stamp,
             policy=config.gate_policy,
+            recovered=self._restore,
         )
         self.training = Admissions(
             journal=self._journal(own / "training.db").journal,
@@ -104,6 +106,7 @@ class Parts:
             clock=self.clock,
             stamp=stamp,
             policy=config.gate_policy,
+            training=True,
         )
         self.claims = ClaimDesk(
             self.clock,
@@ -138,6 +141,17 @@ class Parts:
 
     def _journal(self, path: Path) -> JournalKeeper:
         return JournalKeeper(path, self.config.gate.event, self.clock.monotonic)
+
+    def _restore(self, journal: Journal) -> None:
+        """The journal is open and settled, at the start or late: go on from where it ends."""
+        self.clock.floor(journal.last_at)
+        if self._restored:
+            return
+        self._restored = True
+        for lane, direction, _, number in self.admissions.passages:
+            for thread in self.lanes:
+                if thread.lane.settings.name == lane:
+                    thread.lane.tally.before(Direction(direction), number)
 
     def _own_scans(self) -> tuple[str, bytes]:
         identity = self.books.identity
@@ -195,15 +209,9 @@ def _lane_readers(config: LaneConfig, lane: Lane, put: Callable[[object], None])
 
 
 def recover(parts: Parts) -> None:
-    """Settle what the last run left behind; without a journal the lanes say so themselves."""
+    """Settle what the last run left behind; without a journal it is settled when there is one."""
     try:
-        journal = parts.journal.journal()
-        parts.clock.floor(journal.last_at)
         lost = parts.admissions.recover()
-        for lane, direction, _, number in journal.passages():
-            for thread in parts.lanes:
-                if thread.lane.settings.name == lane:
-                    thread.lane.tally.before(Direction(direction), number)
     except JournalUnavailable as error:
         log.error("%s %s", error.cause, error.remedy)
         return

@@ -14,9 +14,11 @@ from admission.decide import Claim, Decision, Facts, decide
 from admission.direction import Direction
 from admission.errors import GateError
 from admission.history import merge, turned_back
-from admission.rules import GatePolicy
+from admission.rules import CheckInList, GatePolicy, Product
 from admission.verdict import Reason, refused
 from scanner.books import Books, Elsewhere
+from scanner.outcomes import FREE_FLOW
+from scanner.questions import Question
 from scanner.showing import Showing, Stamp
 from store.failpoints import failpoint
 from store.journal import ANNUL, Journal, JournalUnavailable
@@ -42,10 +44,24 @@ class Admissions:
         clock: Clock,
         stamp: Stamp,
         policy: GatePolicy,
+        training: bool = False,
+        recovered: Callable[[Journal], None] = lambda journal: None,
     ) -> None:
-        """`journal` and `books` raise `JournalUnavailable` and `NotReady` while there is none."""
-        self._journal, self._books, self._elsewhere = journal, books, elsewhere
+        """`journal` and `books` raise `JournalUnavailable` and `NotReady` while there is none.
+
+        `training`: only test tickets count here, and nothing is uploaded. `recovered` is called
+        whenever a newly opened journal has been settled.
+        """
+        self._open_journal, self._books, self._elsewhere = journal, books, elsewhere
         self._clock, self._stamp, self._policy = clock, stamp, policy
+        self._is_training, self._on_recovered = training, recovered
+        self._recovered: Journal | None = None
+        """The journal whose interrupted admissions are settled; another is recovered first."""
+        self._recovering = threading.RLock()
+        self.interrupted: list[Entry] = []
+        """Admissions that an earlier run left without an outcome."""
+        self.passages: list[tuple[str, str, str | None, int]] = []
+        """(lane, direction, list, number) of people who went through before this run."""
         self._reserved: dict[bytes, Showing] = {}
         self._on_the_way: dict[bytes, Showing] = {}
         """Admitted, outcome not yet known; by presentation."""
@@ -95,7 +111,8 @@ class Admissions:
                 decision = decide(self._with_own_uses(facts, showing, journal))
                 self._append(journal, showing, claim, decision, books.serial)
                 if decision.verdict.admitted:
-                    self._on_the_way[showing.presentation] = showing
+                    with self._lock:
+                        self._on_the_way[showing.presentation] = showing
         except BaseException:
             self._let_go(showing)
             raise
@@ -145,7 +162,7 @@ class Admissions:
             return self._write(record)
         finally:
             failpoint("outcome-recorded")
-            self._let_go(showing, passed=kind is Kind.PASSAGE)
+            self._let_go(showing, passed=kind is Kind.PASSAGE and detail != FREE_FLOW)
 
     # -- other records -------------------------------------------------------------------------
 
@@ -153,23 +170,51 @@ class Admissions:
         """Record something that is not a showing: forced, mode, fault, clock, folded."""
         return self._write(self._stamp.record(kind, None, **facts))
 
-    def prove(self, kind: Kind, **facts: object) -> None:
-        """Show that the gate can work again, by writing a record and reading the books.
+    def walked_through(self, check_in_list: str, direction: Direction) -> None:
+        """Someone went through a lane that is held open."""
+        with self._lock:
+            self._count(check_in_list, direction)
+
+    def prove(self, kind: Kind, check_in_list: str, **facts: object) -> None:
+        """Show that the gate can work, by writing a record and reading the books.
 
         Raises:
             JournalUnavailable, NotReady: it still cannot.
         """
-        _ = self.books
+        self._rules(self._books(), check_in_list)
         self._journal().record(self._stamp.record(kind, None, **facts))
 
-    def annul(self, showing: Showing, who: str) -> None:
+    def open_questions(self, lane: str) -> list[Question]:
+        """Entries of a lane that nobody was seen to use and no steward has answered for."""
+        return [
+            Question(
+                presentation=record.presentation or b"",
+                ticket_key=record.ticket_key or b"",
+                check_in_list=record.list or "",
+                direction=Direction(record.direction or Direction.ENTRY),
+                at=record.at,
+            )
+            for record in (entry.record for entry in self._journal().questions())
+            if record.lane == lane
+        ]
+
+    def annul(self, question: Question, lane: str, who: str) -> None:
         """The steward says that nobody went through after all.
 
         Raises:
             JournalUnavailable: it is not recorded.
         """
-        detail = f"{ANNUL}: nobody went through, says {who}"
-        self._journal().record(self._stamp.record(Kind.OPERATOR, showing, detail=detail))
+        self._journal().record(
+            self._stamp.record(
+                Kind.OPERATOR,
+                presentation=question.presentation,
+                ticket_key=question.ticket_key,
+                lane=lane,
+                list=question.check_in_list,
+                direction=question.direction.value,
+                detail=f"{ANNUL}: nobody went through, says {who}",
+            )
+        )
 
     def settle_debts(self) -> None:
         """Write the outcomes owed since the journal was last out of reach.
@@ -183,30 +228,19 @@ class Admissions:
                 self._owed.popleft()
 
     def recover(self) -> list[Entry]:
-        """At start: admissions without an outcome become `interrupted`. Returns them."""
-        journal = self._journal()
-        lost = journal.interrupted()
-        with journal.transaction():
-            for entry in lost:
-                scan = entry.record
-                journal.append(
-                    self._stamp.record(
-                        Kind.INTERRUPTED,
-                        presentation=scan.presentation,
-                        lane=scan.lane,
-                        list=scan.list,
-                        medium=scan.medium,
-                        format=scan.format,
-                        ticket_key=scan.ticket_key,
-                        direction=scan.direction,
-                        detail="the gate stopped before the outcome was known",
-                    )
-                )
-        for _, direction, check_in_list, number in journal.passages():
-            way = number if direction == Direction.ENTRY else -number
-            self.inside[check_in_list or ""] += way
-        self.inside = +self.inside  # more left than entered: nobody is inside, not fewer
-        return lost
+        """Settle what the last run left open; returns the admissions it interrupted.
+
+        Raises:
+            JournalUnavailable: it cannot be opened; it is recovered at its first use then.
+        """
+        self._journal()
+        return self.interrupted
+
+    def product(self, showing: Showing) -> Product:
+        """The product of the ticket shown. Raises NotReady."""
+        books = self._books()
+        ticket = books.ticket(showing.ticket_key) if showing.ticket_key else None
+        return books.product(showing.credential, ticket)
 
     def turned_back(self, showing: Showing) -> int:
         """How often this ticket's entry was annulled here already without asking anybody."""
@@ -215,6 +249,31 @@ class Admissions:
         return turned_back(self._journal().uses(showing.ticket_key), showing.check_in_list)
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _journal(self) -> Journal:
+        """The journal, recovered: no decision is made on one with admissions left open."""
+        journal = self._open_journal()
+        if journal is not self._recovered:
+            with self._recovering:
+                if journal is not self._recovered:
+                    self._recover(journal)
+                    self._recovered = journal
+        return journal
+
+    def _recover(self, journal: Journal) -> None:
+        """Admissions without an outcome become `interrupted`, but for those of this very run."""
+        with self._lock:
+            ours = set(self._on_the_way) | {record.presentation for record in self._owed}
+        lost = [e for e in journal.interrupted() if e.record.presentation not in ours]
+        with journal.transaction():
+            for entry in lost:
+                journal.append(self._stamp.record(Kind.INTERRUPTED, None, **_as_interrupted(entry)))
+        self.interrupted, self.passages = lost, journal.passages()
+        inside: Counter[str] = Counter()
+        for _, direction, check_in_list, number in self.passages:
+            inside[check_in_list or ""] += number if direction == Direction.ENTRY else -number
+        self._on_recovered(journal)
+        self.inside = +inside  # more left than entered: nobody is inside, not fewer
 
     def _reserve(self, showing: Showing) -> Showing | None:
         """Reserve the ticket; the showing that has it already, if there is one."""
@@ -228,11 +287,13 @@ class Admissions:
         with self._lock:
             self._on_the_way.pop(showing.presentation, None)
             if passed:
-                way = 1 if showing.direction is Direction.ENTRY else -1
-                people = self.inside[showing.check_in_list] + way
-                self.inside[showing.check_in_list] = max(0, people)
+                self._count(showing.check_in_list, showing.direction)
             if showing.ticket_key and self._reserved.get(showing.ticket_key) is showing:
                 del self._reserved[showing.ticket_key]
+
+    def _count(self, check_in_list: str, direction: Direction) -> None:
+        way = 1 if direction is Direction.ENTRY else -1
+        self.inside[check_in_list] = max(0, self.inside[check_in_list] + way)
 
     def _claim_is_due(self, showing: Showing) -> bool:
         if showing.direction is Direction.EXIT or showing.ticket_key is None:
@@ -240,16 +301,12 @@ class Admissions:
         facts = self._facts(showing, self._books(), Claim())
         if facts.product.staff:
             return False
+        showing.unlisted = facts.ticket is None
         decision = decide(self._with_own_uses(facts, showing, self._journal()))
         return decision.verdict.admitted and decision.resumes is None
 
     def _facts(self, showing: Showing, books: Books, claim: Claim) -> Facts:
-        rules = books.check_in_list(showing.check_in_list)
-        if rules is None:
-            raise NotReady(
-                f"the organiser's rules have no check-in list '{showing.check_in_list}'",
-                "Correct check_in_list of the lane, or have the organiser publish that list",
-            )
+        rules = self._rules(books, showing.check_in_list)
         ticket = books.ticket(showing.ticket_key) if showing.ticket_key else None
         elsewhere = self._elsewhere.uses(showing.ticket_key) if showing.ticket_key else ()
         return Facts(
@@ -264,7 +321,18 @@ class Admissions:
             claim=claim,
             list_age=books.age(),
             resume_open=showing.resume_open,
+            training=self._is_training,
         )
+
+    @staticmethod
+    def _rules(books: Books, name: str) -> CheckInList:
+        rules = books.check_in_list(name)
+        if rules is None:
+            raise NotReady(
+                f"the organiser's rules have no check-in list '{name}'",
+                "Correct check_in_list of the lane, or have the organiser publish that list",
+            )
+        return rules
 
     def _with_own_uses(self, facts: Facts, showing: Showing, journal: Journal) -> Facts:
         if showing.ticket_key is None:
@@ -324,3 +392,10 @@ class Admissions:
             self._owed.append(record)
             return False
         return True
+
+
+def _as_interrupted(entry: Entry) -> dict[str, object]:
+    """The facts of a scan that its `interrupted` record repeats."""
+    names = ("presentation", "lane", "list", "medium", "format", "ticket_key", "direction")
+    facts: dict[str, object] = {name: getattr(entry.record, name) for name in names}
+    return facts | {"detail": "the gate stopped before the outcome was known"}

@@ -44,7 +44,7 @@ class ClaimDesk:
             if not self._health.is_in:
                 return False
             key = showing.ticket_key or b""
-            claim = {
+            claim: dict[str, object] = {
                 "presentation": showing.presentation.hex(),
                 "ticket_key": key.hex(),
                 "list": showing.check_in_list,
@@ -52,6 +52,8 @@ class ClaimDesk:
                 "at": at,
                 "budget": self.budget,
             }
+            if showing.unlisted:
+                claim["unlisted"] = True
             if self._send({"claim": claim}):
                 return True
             self._health.failed(self._clock.monotonic())

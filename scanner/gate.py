@@ -11,6 +11,7 @@ from scanner.claims import ClaimDesk
 from scanner.clock import SystemClock
 from scanner.events import EventLog
 from scanner.journal_keeper import JournalKeeper
+from scanner.lane import Lane
 from scanner.lane_thread import LaneThread
 
 
@@ -75,16 +76,15 @@ class Gate:
             "state": lane.state.value,
             "mode": lane.mode,
             "list": lane.settings.check_in_list,
-            "sensor": lane.sensor.why or ("ok" if lane.sensor.fitted else "none"),
+            "sensor": _sensor(lane),
             "readers": [{"uri": reader.uri, "state": reader.state} for reader in thread.readers],
             "entered": lane.tally.entered,
             "left": lane.tally.left,
             "refused": lane.tally.refused,
             "rate": lane.tally.rate(self.clock.monotonic()),
         }
-        if lane.question is not None:
-            showing, at = lane.question
-            status["question"] = {"presentation": showing.presentation.hex(), "at": at}
+        if question := lane.questions.newest:
+            status["question"] = {"presentation": question.presentation.hex(), "at": question.at}
         return status
 
     def _list_status(self) -> dict[str, Any]:
@@ -117,3 +117,10 @@ class Gate:
             {"name": name, "where": where, "cause": e.cause, "remedy": e.remedy, "since": since}
             for where, name, e, since in found
         ]
+
+
+def _sensor(lane: Lane) -> str:
+    """What is wrong with the lane's passage sensors; `ok`, or `none` where none is fitted."""
+    sensors = lane.sensors.values()
+    wrong = next((sensor.why for sensor in sensors if sensor.why), "")
+    return wrong or ("ok" if all(sensor.fitted for sensor in sensors) else "none")

@@ -14,19 +14,15 @@ from admission.errors import GateError
 from admission.lane_table import LIGHTS, LOOKS_AT_TICKETS, Action, Event, State, step
 from admission.rules import GroupRule
 from admission.sensor import SensorTrust
-from admission.verdict import Reason, Verdict
+from admission.verdict import Reason, Verdict, refused
 from drivers.protocols import Lamp, Lights, Signal, Turnstile
-from scanner.admissions import RESUME_WITHIN, Admissions, NotReady
+from scanner.admissions import RESUME_WITHIN, Admissions
 from scanner.claims import ClaimDesk
-from scanner.lane_faults import (
-    OWED,
-    TURNSTILE_FAULT,
-    LaneFaults,
-    NoSuchQuestion,
-    sensor_suspect,
-)
+from scanner.lane_faults import OWED, TURNSTILE_FAULT, LaneFaults, sensor_suspect
 from scanner.messages import ClaimAnswer, Command, DeviceFault, Message, Sensor, Sighting
-from scanner.outcomes import Ending, nobody_seen
+from scanner.metal import Metal
+from scanner.outcomes import FREE_FLOW, Ending, nobody_seen
+from scanner.questions import Question, Questions
 from scanner.showing import Showing
 from scanner.sight import Seen, Sight
 from scanner.tally import Tally
@@ -37,6 +33,10 @@ from store.records import Kind
 
 LAMP_FOR = 2.0
 """Seconds a red light, or a verdict that moves nothing, stays."""
+CLAIM_HOLDS = 10.0
+"""Seconds from asking within which a record must be on disk: later, sync may already have given
+the claim back (after 15 s without a record), and another gate may hold it."""
+BUSY = frozenset({State.CHECKING, State.RELEASED, State.SETTLING})
 RETRY_EVERY = 2.0
 """Seconds between attempts to bring a lane without a journal or list back."""
 
@@ -89,36 +89,39 @@ class Lane:
         self.settings = settings
         self.state = State.LOCKED
         self.mode = settings.mode
-        self.sensor = SensorTrust(settings.sensor_fitted)
+        self.sensors = {way: SensorTrust(settings.sensor_fitted) for way in Direction}
+        """One a direction: a passage out says nothing of the sensor inwards."""
         self.tally = Tally()
-        self.question: tuple[Showing, float] | None = None
-        """An entry nobody was seen to use, that the steward is asked about, and since when."""
-        self._turnstile, self._lights = turnstile, lights
+        self.questions = Questions(settings.name)
+        self._metal = Metal(turnstile, lights, clock, self._fault)
         self._real, self._training, self._claims = admissions, training, claims
         self._clock = clock
         self._voice, self._sight = Voice(settings.name, publish), Sight()
         self.faults = LaneFaults()
         self._showing: Showing | None = None
+        self._judge = admissions
+        """The core that decides the open showing: a mode change must not swap it midway."""
         self._group: Showing | None = None
-        """Someone of a group that is shown once went through; others may follow."""
+        """Set between one person's passage and the next of a group that is shown once."""
         self._last_way = settings.first_direction
         self._timer: tuple[float, Event] | None = None
         self._claim_by: float | None = None
-        self._lamp_until: float | None = None
         self._retry_at: float | None = None
-        self._ready_at = clock.monotonic()
+        self._ready_at: float | None = None
+        """When the lane was first free after the start; None: not yet."""
         self._actions = self._action_table()
 
     def start(self) -> None:
-        """Enter the provisioned mode; the lane is ready from here on."""
-        self._ready_at = self._clock.monotonic()
-        self._show(Lamp.READY)
+        """Enter the provisioned mode, and find a missing journal or list before a guest does."""
+        self._metal.show(Lamp.READY)
         if self.mode != "normal":
             self.set_mode(self.mode, "provisioning")
         self._say_state()
-        try:  # find a missing journal or list before the first guest does
-            self._core.prove(Kind.MODE, lane=self.settings.name, detail=f"{self.mode}, at start")
-        except (JournalUnavailable, NotReady) as error:
+        try:
+            self._prove(Kind.MODE, f"{self.mode}, at start")
+            for question in self._real.open_questions(self.settings.name):
+                self.questions.ask(question)
+        except GateError as error:
             self._broken(error)
 
     # -- in ------------------------------------------------------------------------------------
@@ -145,12 +148,12 @@ class Lane:
         if self._claim_by is not None and now >= self._claim_by:
             self._claims.failed()
             self._claimed(Claim(ClaimState.UNCLAIMED))
-        if self._lamp_until is not None and now >= self._lamp_until:
+        if self._metal.lamp_until is not None and now >= self._metal.lamp_until:
             self._lamp_over()
         if self._retry_at is not None and now >= self._retry_at:
             self._retry(now)
         self._fold(now)
-        self._watch_sensor(now)
+        self._watch_sensors(now)
         self._look(now)
 
     def wake_at(self) -> float | None:
@@ -158,9 +161,9 @@ class Lane:
         waits = [
             self._timer[0] if self._timer else None,
             self._claim_by,
-            self._lamp_until,
+            self._metal.lamp_until,
             self._retry_at,
-            self.sensor.wake_at(),
+            *(sensor.wake_at() for sensor in self.sensors.values()),
             self._sight.wake_at(free=self.state in LOOKS_AT_TICKETS),
         ]
         return min((at for at in waits if at is not None), default=None)
@@ -174,7 +177,7 @@ class Lane:
     def _sighted(self, sighting: Sighting) -> None:
         try:
             self._sight.sighted(sighting, self._core.books)
-        except NotReady as error:
+        except GateError as error:
             self._broken(error)
             return
         self._look(self._clock.monotonic())
@@ -183,10 +186,13 @@ class Lane:
         """Decide what is in view, if the lane is free to."""
         if self.state not in LOOKS_AT_TICKETS or self._showing is not None:
             return
+        if self._ready_at is None:
+            self._ready_at = now
         seen = self._sight.present(now)
         if seen is None:
             return
-        if not self._sight.worth_a_record(seen, now):
+        entry = seen.direction is Direction.ENTRY  # an exit is never refused
+        if entry and not self._sight.worth_a_record(seen, now):
             self._step(Event.REFUSE)
             self._sight.ended(seen.identity, now, again=True)
             return
@@ -202,29 +208,35 @@ class Lane:
             credential=seen.credential,
             ticket_key=seen.key,
             identity=seen.identity,
-            resume_open=now - self._ready_at <= RESUME_WITHIN,
+            resume_open=now - (self._ready_at or now) <= RESUME_WITHIN,
         )
 
     def _present(self, showing: Showing) -> None:
-        self._showing = showing
+        self._showing, self._judge, self._group = showing, self._core, None
         claimed = self._claims.due and self.mode == "normal" and self.state is State.LOCKED
         try:
             if self.mode == "check":
-                self._checked(showing, self._real.look(showing))
+                self._checked(showing, self._judge.look(showing))
                 return
-            decision = self._core.begin(showing, claims=claimed)
-        except (JournalUnavailable, NotReady) as error:
-            self._showing = None
-            self._broken(error)
+            decision = self._judge.begin(showing, claims=claimed)
+        except GateError as error:
+            self._undecided(showing, error)
             return
         if decision is not None:
             self._decided(showing, decision, Claim())
         elif self._claims.ask(showing, self._clock.reading().at):
             failpoint("claim-intended")
-            self._claim_by = self._clock.monotonic() + self._claims.budget
+            showing.asked_at = self._clock.monotonic()
+            self._claim_by = showing.asked_at + self._claims.budget
             self._step(Event.CLAIM)
         else:
             self._conclude(showing, Claim(ClaimState.UNCLAIMED))
+
+    def _undecided(self, showing: Showing, error: GateError) -> None:
+        """No journal or no list: nothing was recorded, nothing moves, it is looked at again."""
+        self._showing = None
+        self._sight.ended(showing.identity, self._clock.monotonic(), again=True)
+        self._broken(error)
 
     def _answered(self, answer: ClaimAnswer) -> None:
         """A late answer, or one to a closed admission, is dropped: the upload annuls its claim."""
@@ -244,19 +256,24 @@ class Lane:
 
     def _conclude(self, showing: Showing, claim: Claim) -> None:
         try:
-            decision = self._core.conclude(showing, claim)
-        except (JournalUnavailable, NotReady) as error:
-            self._showing = None
-            self._broken(error)
+            decision = self._judge.conclude(showing, claim)
+        except GateError as error:
+            self._undecided(showing, error)
             return
         self._decided(showing, decision, claim)
 
     def _decided(self, showing: Showing, decision: Decision, claim: Claim) -> None:
         """Recorded: now metal, light and word, in this order."""
         verdict = decision.verdict
-        if verdict.admitted:
+        if verdict.admitted and self._recorded_too_late(showing):
+            self._close(Ending(Kind.ABORTED, "the record took too long"))
+            verdict = refused(Reason.OUT_OF_SERVICE, "the card was too slow: show it again")
+            self._step(Event.REFUSE)
+        elif verdict.admitted:
             showing.left = decision.left
             self._step(Event.ADMIT)
+            if decision.alert:
+                self._voice.alert(decision.alert, "Look at the guest and the ticket")
         else:
             self._showing = None
             self.tally.refused += 1
@@ -264,10 +281,15 @@ class Lane:
             self._sight.ended(showing.identity, self._clock.monotonic(), again=True)
         self._say_verdict(showing, verdict, claim.state.value)
 
+    def _recorded_too_late(self, showing: Showing) -> bool:
+        """Whether sync may have given the claim back before the commit returned."""
+        asked = showing.asked_at
+        return asked is not None and self._clock.monotonic() - asked > CLAIM_HOLDS
+
     def _checked(self, showing: Showing, decision: Decision) -> None:
         """Lane mode check: the verdict is shown, nothing moves."""
         self._showing = None
-        self._show(Lamp.GREEN if decision.verdict.admitted else Lamp.RED, LAMP_FOR)
+        self._metal.show(Lamp.GREEN if decision.verdict.admitted else Lamp.RED, LAMP_FOR)
         self._sight.ended(showing.identity, self._clock.monotonic(), again=True)
         self._say_verdict(showing, decision.verdict, "none")
 
@@ -295,72 +317,76 @@ class Lane:
     def _action_table(self) -> dict[Action, Callable[[], None]]:
         return {
             Action.RELEASE: self._release,
-            Action.LOCK: lambda: self._move(self._turnstile.lock),
-            Action.HOLD_OPEN: lambda: self._move(self._turnstile.hold_open),
+            Action.LOCK: self._metal.lock,
+            Action.HOLD_OPEN: self._metal.hold_open,
             Action.RECORD_PASSAGE: self._passed,
             Action.RECORD_NO_PASSAGE: self._nobody_passed,
             Action.RECORD_FREE_PASSAGE: self._walked_through,
             Action.RECORD_FORCED: self._forced,
             Action.ABORT: self._abort,
-            Action.SHOW_READY: lambda: self._show(Lamp.READY),
-            Action.SHOW_WAIT: lambda: self._show(Lamp.CHECKING),
-            Action.SHOW_GREEN: lambda: self._show(Lamp.GREEN),
-            Action.SHOW_RED: lambda: self._show(Lamp.RED, LAMP_FOR),
-            Action.SHOW_OUT: lambda: self._show(Lamp.FAULT),
+            Action.SHOW_READY: lambda: self._metal.show(Lamp.READY),
+            Action.SHOW_WAIT: lambda: self._metal.show(Lamp.CHECKING),
+            Action.SHOW_GREEN: lambda: self._metal.show(Lamp.GREEN),
+            Action.SHOW_RED: lambda: self._metal.show(Lamp.RED, LAMP_FOR),
+            Action.SHOW_OUT: lambda: self._metal.show(Lamp.FAULT),
         }
 
     def _release(self) -> None:
         direction = self._showing.direction if self._showing else self._last_way
-        self._move(lambda: self._turnstile.release(direction))
+        self._metal.release(direction)
         failpoint("released")
 
-    def _move(self, move: Callable[[], None]) -> None:
-        try:
-            move()
-        except GateError as error:
-            self._fault("turnstile", error, blocks=True)
-
-    def _show(self, lamp: Lamp, seconds: float | None = None) -> None:
-        self._lamp_until = None if seconds is None else self._clock.monotonic() + seconds
-        if self._lights is None:
-            return
-        try:
-            self._lights.show(lamp)
-        except GateError as error:
-            self._fault("lights", error, blocks=False)
-
     def _lamp_over(self) -> None:
-        self._lamp_until = None
+        self._metal.lamp_until = None
         if self.state is State.LOCKED:
-            self._show(Lamp.READY)
+            self._metal.show(Lamp.READY)
         self._say_state()
 
     # -- outcomes ------------------------------------------------------------------------------
 
     def _passed(self) -> None:
-        """The admitted person went through (in free flow: is taken to have)."""
+        """The admitted person went through."""
         failpoint("passage-seen")
-        detail = "free flow" if self.state is State.FREE else ""
-        self._close(Ending(Kind.PASSAGE, detail))
+        showing = self._showing
+        if self.state is State.FREE:
+            fitted = self.sensors[Direction.ENTRY].fitted
+            detail = FREE_FLOW if fitted else "assumed: free flow, no passage sensor"
+            self._close(Ending(Kind.PASSAGE, detail))
+            return
+        self._close(Ending(Kind.PASSAGE))
+        if showing is not None and self._more_may_follow(showing):
+            self._group = showing
 
     def _nobody_passed(self) -> None:
         showing = self._showing
         if showing is None:
             return
-        self.sensor.missed()
-        ending = nobody_seen(showing, self.sensor, self._turned_back(showing))
+        sensor = self.sensors[showing.direction]
+        sensor.missed()
+        ending = nobody_seen(showing, sensor, self._turned_back(showing))
         self._close(ending)
         if ending.asks_steward:
-            self.question = (showing, self._clock.reading().at)
-            self._voice.alert(
-                "Released twice for this ticket, and nobody was seen going through",
-                "Did the guest go in? If not, have the supervisor annul the entry",
-                presentation=showing.presentation.hex(),
+            self._ask_steward(showing)
+
+    def _ask_steward(self, showing: Showing) -> None:
+        self.questions.ask(
+            Question(
+                presentation=showing.presentation,
+                ticket_key=showing.ticket_key or b"",
+                check_in_list=showing.check_in_list,
+                direction=showing.direction,
+                at=self._clock.reading().at,
             )
+        )
+        self._voice.alert(
+            "Released twice for this ticket, and nobody was seen going through",
+            "Did the guest go in? If not, have the supervisor annul the entry",
+            presentation=showing.presentation.hex(),
+        )
 
     def _turned_back(self, showing: Showing) -> int:
         try:
-            return self._core.turned_back(showing)
+            return self._judge.turned_back(showing)
         except JournalUnavailable:
             return 1  # nothing is annulled unasked on a guess
 
@@ -368,27 +394,28 @@ class Lane:
         showing, self._showing = self._showing, None
         if showing is None:
             return
-        if not self._core.close(showing, ending.kind, ending.detail):
+        seen = ending.kind is Kind.PASSAGE and ending.detail != FREE_FLOW
+        if not self._judge.close(showing, ending.kind, ending.detail):
             self._fault("journal", OWED, blocks=True)
         now = self._clock.monotonic()
-        if ending.kind is Kind.PASSAGE:
+        if seen:
             self.tally.passed(showing.direction, now)
-            self._expect_group(showing)
         self._sight.ended(showing.identity, now, again=not ending.stands)
         self._voice.outcome(showing, ending.kind, ending.detail, self.state)
 
-    def _expect_group(self, showing: Showing) -> None:
-        """`one_shows_all`: the next person of the group may come without showing again."""
-        if not showing.left or self.state is State.FREE:
-            return
-        books = self._core.books
-        ticket = books.ticket(showing.ticket_key) if showing.ticket_key else None
-        product = books.product(showing.credential, ticket)
-        self._group = showing if product.group is GroupRule.ONE_SHOWS_ALL else None
+    def _more_may_follow(self, showing: Showing) -> bool:
+        """`one_shows_all`: the next person of the group need not show again."""
+        if not showing.left:
+            return False
+        try:
+            return self._judge.product(showing).group is GroupRule.ONE_SHOWS_ALL
+        except GateError:
+            return False  # its list cannot be read just now: they show it again
 
     def _walked_through(self) -> None:
         """Free flow and evacuation: nobody is asked, everybody is counted."""
         self.tally.passed(self._last_way, self._clock.monotonic())
+        self._real.walked_through(self.settings.check_in_list, self._last_way)
         self._note(Kind.PASSAGE, self.state.value)
 
     def _forced(self) -> None:
@@ -401,7 +428,7 @@ class Lane:
 
     def _note(self, kind: Kind, detail: str) -> None:
         """Record a passage that belongs to no showing."""
-        self._core.note(
+        self._real.note(
             kind,
             lane=self.settings.name,
             list=self.settings.check_in_list,
@@ -420,8 +447,8 @@ class Lane:
             return
         self._showing = None
         try:
-            self._core.refuse(showing, Reason.OUT_OF_SERVICE, detail)
-        except (JournalUnavailable, NotReady) as error:
+            self._judge.refuse(showing, Reason.OUT_OF_SERVICE, detail)
+        except GateError as error:
             self._broken(error)
 
     # -- sensors -------------------------------------------------------------------------------
@@ -430,7 +457,7 @@ class Lane:
         now = self._clock.monotonic()
         way = PASSED_BY.get(sensor.signal)
         if way is not None:
-            self.sensor.level(sensor.active, now)
+            self.sensors[way].level(sensor.active, now)
             if sensor.active:
                 self._passage(way)
         elif sensor.signal is Signal.FAULT:
@@ -442,18 +469,19 @@ class Lane:
 
     def _passage(self, way: Direction) -> None:
         self._last_way = way
-        self.sensor.passed()
-        self._clear("sensor")
+        self.sensors[way].passed()
+        self._clear(f"sensor {way}")
         expected = self._showing.direction if self._showing else way
         self._step(Event.PASSAGE if way is expected else Event.OPPOSITE)
         group, self._group = self._group, None
         if group is not None and self.state is State.LOCKED:
             self._present(group.next_of_group())
 
-    def _watch_sensor(self, now: float) -> None:
-        self.sensor.tick(now)
-        if self.sensor.suspect and "sensor" not in self.faults.now:
-            self._fault("sensor", sensor_suspect(self.sensor.why), blocks=False)
+    def _watch_sensors(self, now: float) -> None:
+        for way, sensor in self.sensors.items():
+            sensor.tick(now)
+            if sensor.suspect and f"sensor {way}" not in self.faults.now:
+                self._fault(f"sensor {way}", sensor_suspect(sensor.why), blocks=False)
 
     # -- faults --------------------------------------------------------------------------------
 
@@ -464,14 +492,16 @@ class Lane:
             self._fault(message.name, message.error, message.blocks)
 
     def _broken(self, error: GateError) -> None:
+        """Without journal or books nobody is admitted; `_retry` looks for them."""
         self._claim_by = None
-        self._fault("not_ready" if isinstance(error, NotReady) else "journal", error, blocks=True)
+        name = "journal" if isinstance(error, JournalUnavailable) else "not_ready"
+        self._fault(name, error, blocks=True)
 
     def _fault(self, name: str, error: GateError, blocks: bool) -> None:
         if not self.faults.begin(name, error, self._clock.reading().at, blocks):
             return
         if name != "journal":
-            self._core.note(Kind.FAULT, lane=self.settings.name, detail=f"{name}: {error.cause}")
+            self._real.note(Kind.FAULT, lane=self.settings.name, detail=f"{name}: {error.cause}")
         self._voice.fault(name, error)
         if blocks:
             self._step(Event.FAULT)
@@ -480,7 +510,7 @@ class Lane:
     def _clear(self, name: str) -> None:
         if not self.faults.end(name):
             return
-        self._core.note(Kind.FAULT, lane=self.settings.name, detail=f"{name}: works again")
+        self._real.note(Kind.FAULT, lane=self.settings.name, detail=f"{name}: works again")
         self._voice.recovered(name)
         if not self.faults.blocked and self.state is State.OUT:
             self._step(Event.REPAIRED)
@@ -495,17 +525,21 @@ class Lane:
             cause = self.faults.now[name].error.cause
             try:
                 self._core.settle_debts()
-                self._core.prove(Kind.FAULT, lane=self.settings.name, detail=f"{name} was: {cause}")
-            except (JournalUnavailable, NotReady) as error:
+                self._prove(Kind.FAULT, f"{name} was: {cause}")
+            except GateError as error:
                 self._broken(error)  # by now it may be something else that is missing
                 continue
             self._clear(name)
         self._retry_at = now + RETRY_EVERY if self.faults.now else None
 
+    def _prove(self, kind: Kind, detail: str) -> None:
+        """Show that journal and books work, by a record and a look at this lane's rules."""
+        self._real.prove(kind, self.settings.check_in_list, lane=self.settings.name, detail=detail)
+
     def _fold(self, now: float) -> None:
         if count := self._sight.folded(now):
             detail = "invalid codes, too many for a record each"
-            self._core.note(Kind.FOLDED, lane=self.settings.name, counter=count, detail=detail)
+            self._real.note(Kind.FOLDED, lane=self.settings.name, counter=count, detail=detail)
             self._voice.alert(
                 f"{count} invalid codes in a few seconds",
                 "Look who holds them up; valid tickets are still read",
@@ -520,14 +554,22 @@ class Lane:
             command.reply(error)
 
     def set_mode(self, mode: str, who: str) -> None:
-        """Change the lane's mode; it happens even when it cannot be recorded now."""
+        """Change the lane's mode; it happens even when it cannot be recorded now.
+
+        An admission under way is aborted by it, and annulled.
+        """
         leaving_evacuation = self.state is State.EVACUATION and mode != "evacuation"
-        self.mode = mode
         kind = Kind.EVACUATION if mode == "evacuation" or leaving_evacuation else Kind.MODE
-        recorded = self._core.note(kind, lane=self.settings.name, detail=f"{mode}, by {who}")
+        changed, self.mode = mode != self.mode, mode
+        opens = mode in {"free_flow", "evacuation"}
+        if opens:  # metal first: nobody waits for a card to be let out
+            self._step(MODE_EVENTS[mode])
+        detail = f"{mode}, by {who}"
+        recorded = self._real.note(kind, lane=self.settings.name, detail=detail)
         if leaving_evacuation:
             self._step(Event.RESET)
-        self._step(MODE_EVENTS[mode])
+        if not opens and (changed or self.state not in BUSY):
+            self._step(MODE_EVENTS[mode])
         if self.faults.blocked:  # one that began while the lane was shut or held open
             self._step(Event.FAULT)
         self._voice.mode(mode, self.state)
@@ -558,9 +600,10 @@ class Lane:
         }
 
     def clear_sensor(self) -> None:
-        """The supervisor says that the passage sensor works."""
-        self.sensor.clear()
-        self._clear("sensor")
+        """The supervisor says that the passage sensors work."""
+        for way, sensor in self.sensors.items():
+            sensor.clear()
+            self._clear(f"sensor {way}")
 
     def annul_question(self, presentation: bytes, who: str) -> None:
         """The steward says that nobody went through.
@@ -569,13 +612,9 @@ class Lane:
             NoSuchQuestion: that admission is not in question at this lane.
             JournalUnavailable: it is not recorded; ask again.
         """
-        if self.question is None or self.question[0].presentation != presentation:
-            raise NoSuchQuestion(
-                f"no entry {presentation.hex()[:8]} is in question at lane {self.settings.name}",
-                "Look at the steward page for the question that is open now",
-            )
-        self._core.annul(self.question[0], who)
-        self.question = None
+        question = self.questions.find(presentation)
+        self._real.annul(question, self.settings.name, who)
+        self.questions.answered(question)
 
     # -- words ---------------------------------------------------------------------------------
 

@@ -40,10 +40,6 @@ class LaneFaults:
         return self.now.pop(name, None) is not None
 
 
-class NoSuchQuestion(GateError):
-    """The steward's answer is to a question that nobody asked."""
-
-
 class SensorSuspect(GateError):
     """The passage sensor cannot be believed."""
 

@@ -8,6 +8,9 @@ from scanner.showing import Showing
 from store.journal import COUNTS
 from store.records import Kind
 
+FREE_FLOW = "free flow"
+"""Detail of a scan's passage in free flow: the sensor counts people then, the scan does not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:

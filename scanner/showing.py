@@ -26,13 +26,17 @@ class Showing:
     """The lane came back from a crash less than 120 s ago."""
     continuation: bool = False
     """A further person of a group that is shown once."""
+    unlisted: bool = False
+    """Signed, but not on the list: the authority is told, or it would not know the ticket."""
+    asked_at: float | None = None
+    """When its claim was asked for, monotonic seconds; None: no claim."""
     left: int = 0
     """Entries left after this one, once decided."""
     presentation: bytes = field(default_factory=lambda: os.urandom(16))
 
     def next_of_group(self) -> "Showing":
         """The same ticket for the next person: a presentation of its own."""
-        return replace(self, continuation=True, left=0, presentation=os.urandom(16))
+        return replace(self, continuation=True, left=0, asked_at=None, presentation=os.urandom(16))
 
     @property
     def format(self) -> str | None:

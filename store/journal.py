@@ -45,6 +45,9 @@ _INSERT = (
     f"VALUES (?, ?, ?, {', '.join('?' * len(FIELDS))})"
 )
 
+LOOKED_BACK = 20_000
+"""Records in which an admission that is still open, or in question, can be."""
+
 
 class Journal:
     """One journal file, opened by its one owner."""
@@ -133,20 +136,37 @@ class Journal:
             raise damaged(self.path, str(error)) from error
 
     def interrupted(self) -> list[Entry]:
-        """Admissions without an outcome: the gate died in the middle of them."""
+        """Admissions without an outcome: the gate died in the middle of them.
+
+        Looked for among the last records only: an outcome follows within seconds, and each start
+        closes what the run before left open.
+        """
         outcomes = ", ".join(f"'{kind}'" for kind in sorted(OUTCOMES))
+        first = self.seq - LOOKED_BACK
         return self._select(
-            "WHERE kind = 'scan' AND verdict = 'admitted' AND presentation NOT IN "
-            f"(SELECT presentation FROM records WHERE kind IN ({outcomes}) "
-            "AND presentation IS NOT NULL)"
+            f"WHERE seq > {first} AND kind = 'scan' AND verdict = 'admitted' "
+            f"AND presentation NOT IN (SELECT presentation FROM records WHERE seq > {first} "
+            f"AND kind IN ({outcomes}) AND presentation IS NOT NULL) ORDER BY seq"
+        )
+
+    def questions(self) -> list[Entry]:
+        """Entries that nobody was seen to use, and that no steward has answered for yet."""
+        first = self.seq - LOOKED_BACK
+        return self._select(
+            f"WHERE seq > {first} AND kind = 'no_passage' AND detail GLOB '{COUNTS}*' "
+            f"AND presentation NOT IN (SELECT presentation FROM records WHERE seq > {first} "
+            "AND kind = 'operator' AND presentation IS NOT NULL) ORDER BY seq"
         )
 
     def passages(self) -> list[tuple[str, str, str | None, int]]:
-        """(lane, direction, list, number) of the passages recorded so far."""
+        """(lane, direction, list, number) of the people who went through so far.
+
+        A scan in free flow is no passage: the sensor counts people then.
+        """
         with self._lock, named(self.path):
             return self._db.execute(
                 "SELECT lane, direction, list, count(*) FROM records WHERE kind = 'passage' "
-                "GROUP BY lane, direction, list"
+                "AND detail != 'free flow' GROUP BY lane, direction, list"
             ).fetchall()
 
     # -- reading, by the upload --------------------------------------------------------------

@@ -5,6 +5,7 @@ simulated person's happen in the order in which they would.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from scanner.claims import ClaimDesk
 from scanner.lane import Lane, LaneSettings
 from scanner.messages import ClaimAnswer, Message, Sensor, Sighting
 from scanner.showing import Stamp
-from store.journal import Journal
+from store.journal import Journal, JournalUnavailable
 from store.records import Kind, Record
 from tickets.ad1 import sign, to_qr_text
 from tickets.cose import key_id
@@ -114,14 +115,16 @@ class GateRig:
         }
         self.admissions = Admissions(journal=journal or (lambda: self.journal), **core)
         self.training_journal = Journal(directory / "training.db", EVENT)
-        training = Admissions(journal=lambda: self.training_journal, **core)
+        training = Admissions(journal=lambda: self.training_journal, **core, training=True)
         self.central = Central()
         self.desk = ClaimDesk(self.clock, self._to_sync, 0.4, authority)
         self.events: list[dict[str, Any]] = []
         self.turnstiles: dict[str, SimulatedTurnstile] = {}
         self.lights: dict[str, SimulatedLights] = {}
         self.lanes: dict[str, Lane] = {}
-        self.interrupted = self.admissions.recover()
+        with suppress(JournalUnavailable):  # then it is recovered when it is there
+            self.admissions.recover()
+        self.interrupted = self.admissions.interrupted
         """What an earlier life in this directory left without an outcome."""
         for settings in lanes:
             self._add_lane(settings, person, training)
@@ -192,8 +195,8 @@ class GateRig:
         """Another kind of person stands at the first lane."""
         self.turnstile.person = Person.parse(habit)
 
-    def crash(self) -> "GateRig":
-        """Kill the gate; a new one over the same files, after the same event and clock."""
+    def crash(self, *faults: Message) -> "GateRig":
+        """Kill the gate; a new one over the same files, whose lanes first hear of `faults`."""
         again = GateRig.__new__(GateRig)
         again.__dict__ = dict(self.__dict__)
         self.journal.close()
@@ -211,6 +214,8 @@ class GateRig:
         again.admissions.recover()
         for lane in self.lanes.values():
             again._add_lane(lane.settings, "0.4", lane._training)
+        for fault in faults:
+            again.lane.handle(fault)
         return again
 
     # -- the authority -------------------------------------------------------------------------

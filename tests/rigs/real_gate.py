@@ -174,7 +174,7 @@ class RealGate:
         return sorted(int(child) for file in tasks for child in file.read_text().split())
 
     def open_files(self, part: str) -> dict[str, int]:
-        """Path -> flags of open(2) of everything a part has open; the widest if it is open twice."""
+        """Path -> flags of open(2) of what a part has open; the widest if it is open twice."""
         found: dict[str, int] = {}
         process = Path(f"/proc/{self.parts[part].pid}")
         for link in (process / "fd").iterdir():

@@ -17,6 +17,7 @@ from admission.rules import CheckInList, GatePolicy, Product
 from admission.verdict import Reason
 from scanner.admissions import Admissions, NotReady
 from scanner.books import Books
+from scanner.questions import Question
 from scanner.showing import Showing, Stamp
 from store.journal import COUNTS, Journal, JournalUnavailable
 from store.records import Kind
@@ -366,14 +367,25 @@ def test_a_gate_proves_that_it_works_by_a_record_and_its_books(core: Core) -> No
     for part, error in FAULTS:
         fault(core, part, error)
         with pytest.raises(type(error)):
-            core.admissions.prove(Kind.FAULT, detail="works again")
+            core.admissions.prove(Kind.FAULT, "main", detail="works again")
         fault(core, part, None)
     assert core.rig.records(Kind.FAULT) == []
-    core.admissions.prove(Kind.FAULT, detail="works again")
+    core.admissions.prove(Kind.FAULT, "main", detail="works again")
     assert len(core.rig.records(Kind.FAULT)) == 1
 
 
 # -- annulments, crashes, looking ----------------------------------------------------------------
+
+
+def question(showing: Showing) -> Question:
+    """What the steward is asked about a showing."""
+    return Question(
+        presentation=showing.presentation,
+        ticket_key=showing.ticket_key or b"",
+        check_in_list=showing.check_in_list,
+        direction=showing.direction,
+        at=0.0,
+    )
 
 
 def test_the_steward_s_annulment_gives_the_entry_back(core: Core) -> None:
@@ -381,7 +393,7 @@ def test_the_steward_s_annulment_gives_the_entry_back(core: Core) -> None:
     showing, _ = begin(core, "anna")
     core.admissions.close(showing, Kind.NO_PASSAGE, f"{COUNTS}: steward asked")
     assert begin(core, "anna")[1].verdict.reason is Reason.ALREADY_REDEEMED
-    core.admissions.annul(showing, "steward 7")
+    core.admissions.annul(question(showing), "entry-1", "steward 7")
     assert core.rig.records(Kind.OPERATOR)[0].detail == "annul: nobody went through, says steward 7"
     assert begin(core, "anna")[1].verdict.admitted
 
@@ -392,7 +404,7 @@ def test_an_annulment_that_cannot_be_recorded_is_not_made(core: Core) -> None:
     core.admissions.close(showing, Kind.PASSAGE)
     fault(core, "journal", FULL_CARD)
     with pytest.raises(JournalUnavailable):
-        core.admissions.annul(showing, "steward")
+        core.admissions.annul(question(showing), "entry-1", "steward")
     fault(core, "journal", None)
     assert begin(core, "anna")[1].verdict.reason is Reason.ALREADY_REDEEMED
 
@@ -414,7 +426,9 @@ def test_admissions_without_an_outcome_become_interrupted_at_start(core: Core) -
     begin(core, "bert")
     again = core.restarted()
     assert [entry.record.ticket_key for entry in again.recover()] == [key_of("anna")]
-    assert again.recover() == []
+    again.recover()
+    assert len(core.rig.records(Kind.INTERRUPTED)) == 1
+    assert core.restarted().recover() == []
     (use,) = core.rig.journal.uses(key_of("anna"))
     assert use.standing is Standing.INTERRUPTED
 

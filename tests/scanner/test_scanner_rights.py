@@ -103,12 +103,12 @@ class Gate(RuleBasedStateMachine):
         for lane in self.gate.lanes.values():
             lane.clear_sensor()
 
-    @precondition(lambda self: any(lane.question for lane in self.gate.lanes.values()))
+    @precondition(lambda self: any(lane.questions.newest for lane in self.gate.lanes.values()))
     @rule()
     def the_steward_says_that_nobody_went_through(self) -> None:
         for lane in self.gate.lanes.values():
-            if lane.question:
-                lane.annul_question(lane.question[0].presentation, "steward")
+            if question := lane.questions.newest:
+                lane.annul_question(question.presentation, "steward")
 
     @rule(seconds=st.sampled_from([0.5, 7.0]), name=TICKETS, lane=AT)
     def the_card_is_read_only_for_a_while(self, seconds: float, name: str, lane: str) -> None:

@@ -1,0 +1,143 @@
+"""The list files sync wrote, opened only when their rows are those the organiser signed.
+
+A child at low priority hashes the rows, so that no lane waits for a million of them; nobody waits
+for the child either, whatever the card does to it.
+"""
+
+import subprocess
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from store.listfile import ListDamaged, ListFile, list_path
+from tickets.bodies import ListHead
+from tickets.statements import Statement
+
+HASH_WITHIN = 900.0
+"""Seconds for one list; a Pi hashes a million rows in a tenth of it at the lowest priority."""
+_REMEMBERED = 8
+
+Stamp = tuple[str, int, int, int]
+"""(path, inode, time of change in ns, size): another file, or one written again, has another."""
+
+
+@dataclass(slots=True)
+class _Hashing:
+    """A child at work."""
+
+    stamp: Stamp
+    process: subprocess.Popen[bytes]
+    since: float
+
+
+class RowsHasher:
+    """Hashes list files, one at a time, each once. Not thread-safe."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._found: OrderedDict[Stamp, bytes] = OrderedDict()
+        self._at_work: _Hashing | None = None
+        self._dying: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether a file is being hashed."""
+        return self._at_work is not None
+
+    def hash(self, path: Path, wait: float) -> bytes | None:
+        """BLAKE2b-256 over the rows; empty: unreadable. None: not known yet, ask again.
+
+        Args:
+            wait: Seconds to wait for it at most.
+        """
+        stamp = _stamp(path)
+        if stamp not in self._found:
+            self._work(path, stamp, wait)
+        return self._found.get(stamp)
+
+    def _work(self, path: Path, stamp: Stamp, wait: float) -> None:
+        if self._at_work is None or self._at_work.stamp != stamp:
+            self._end()
+            self._at_work = _Hashing(stamp, _start(path), self._now())
+        at_work = self._at_work
+        try:
+            at_work.process.wait(wait)
+        except subprocess.TimeoutExpired:
+            if self._now() - at_work.since <= HASH_WITHIN:
+                return
+        done = _answer(at_work.process)
+        self._end()
+        # Written while it was read: the next file at this path is hashed anew.
+        self._found[stamp] = done if _stamp(path) == stamp else b""
+        if len(self._found) > _REMEMBERED:
+            self._found.popitem(last=False)
+
+    def _end(self) -> None:
+        """Let go of the child. It may hang in the kernel: it is killed, and buried later."""
+        if self._at_work is not None:
+            self._at_work.process.kill()
+            self._dying.append(self._at_work.process)
+            self._at_work = None
+        self._dying = [process for process in self._dying if process.poll() is None]
+
+
+class ListFiles:
+    """Opens the files of list statements. Not thread-safe."""
+
+    def __init__(self, directory: Path, hasher: RowsHasher) -> None:
+        """`directory` is sync's; it is only read."""
+        self._directory, self._hasher = directory, hasher
+        self._opened: OrderedDict[bytes, ListFile] = OrderedDict()
+
+    def open(self, head: Statement, wait: float) -> ListFile | None:
+        """The file of the list `head`; None: it is not there, or not verified yet.
+
+        Raises:
+            ListDamaged: it does not hold the rows that were signed.
+        """
+        if head.digest not in self._opened:
+            verified = self._verified(head, wait)
+            if verified is None:
+                return None
+            self._opened[head.digest] = verified
+            if len(self._opened) > 2:
+                self._opened.popitem(last=False)
+        return self._opened[head.digest]
+
+    def _verified(self, head: Statement, wait: float) -> ListFile | None:
+        path = list_path(self._directory, head.serial)
+        assert isinstance(head.body, ListHead)
+        if not path.exists():  # sync is still building it
+            return None
+        found = self._hasher.hash(path, wait)
+        if found is None:
+            return None
+        if found != head.body.hash:
+            raise ListDamaged(path, "its rows are not what the organiser signed")
+        return ListFile(path)
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:  # gone again: no file has this stamp, and the next one is looked at anew
+        return str(path), 0, 0, 0
+    return str(path), found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _start(path: Path) -> subprocess.Popen[bytes]:
+    command = ["nice", "-n", "19", sys.executable, "-P", "-m", "store.listfile", "hash", str(path)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+
+
+def _answer(process: subprocess.Popen[bytes]) -> bytes:
+    """What an ended child said; nothing of one that failed or did not end."""
+    if process.poll() != 0 or process.stdout is None:
+        return b""
+    try:
+        return bytes.fromhex(process.stdout.read(200).decode("ascii").strip())
+    except ValueError:
+        return b""

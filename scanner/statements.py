@@ -1,0 +1,100 @@
+"""The organiser's statements as this gate believes them: each verified here, in its place.
+
+Pure of I/O. What is refused changes nothing: what was believed before stays in force.
+"""
+
+from dataclasses import dataclass, field
+
+from admission.rules import EventPolicy, policy_from_body
+from tickets.attacks import Attack, StatementRejected
+from tickets.bodies import Delta, Keyset, ListHead, ServerTime, Type
+from tickets.chain import follows
+from tickets.keyring import Keyring, pinned
+from tickets.rows import Ticket
+from tickets.statements import Statement, keyring_from, read_statement
+
+KEPT_LISTS = 2
+"""The newest list, and the one before it: in force until the newest one's file is whole."""
+
+
+@dataclass(slots=True, eq=False)
+class Chain:
+    """A full list and the deltas that were published since."""
+
+    head: Statement
+    deltas: list[Statement] = field(default_factory=list)
+
+    @property
+    def newest(self) -> Statement:
+        """The last of the chain."""
+        return self.deltas[-1] if self.deltas else self.head
+
+
+class Statements:
+    """Takes statements in one by one."""
+
+    def __init__(self, event: str, root_keys: tuple[bytes, ...], threshold: int) -> None:
+        """`root_keys`: 32 bytes each, pinned in the configuration; `threshold` must sign."""
+        self.keyring: Keyring = pinned(root_keys, threshold)
+        self.policy: EventPolicy | None = None
+        self.chains: list[Chain] = []
+        """At most `KEPT_LISTS`, oldest first."""
+        self._event = event
+        self._latest: dict[Type, Statement] = {}
+        self._known: set[bytes] = set()
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether the organiser has said whose signatures count."""
+        return Type.KEYSET in self._latest
+
+    def take(self, wire: bytes) -> Statement | None:
+        """Believe the statement in `wire`; None: it is believed already.
+
+        Raises:
+            StatementRejected: forged, out of place, or of another event.
+            PolicyMalformed: signed, but no rules that this version knows.
+        """
+        statement = read_statement(wire, self._event, self.keyring)
+        if statement.digest in self._known:  # sync had to fetch everything again
+            return None
+        self._check_place(statement)
+        self._believe(statement)
+        self._known.add(statement.digest)
+        return statement
+
+    def overlay(self, base: Chain) -> dict[bytes, Ticket | None]:
+        """What was said of tickets since the list `base`, by ticket key; None: removed.
+
+        Deltas of a newer list count too: a cancellation acts even while its own list is not there.
+        """
+        overlay: dict[bytes, Ticket | None] = {}
+        chains = self.chains[self.chains.index(base) :]
+        for delta in (delta for chain in chains for delta in chain.deltas):
+            assert isinstance(delta.body, Delta)
+            overlay.update((ticket.key, ticket) for ticket in delta.body.tickets())
+            overlay.update((key, None) for key in delta.body.removed_keys())
+        return overlay
+
+    def _newest_rows(self) -> Statement | None:
+        return self.chains[-1].newest if self.chains else None
+
+    def _check_place(self, new: Statement) -> None:
+        rows = self._newest_rows()
+        follows(rows if new.type is Type.DELTA else self._latest.get(new.type), new)
+        # Lists share their sequence with the deltas: an older list would undo cancellations.
+        if new.type is Type.LIST and rows is not None and new.serial <= rows.serial:
+            raise StatementRejected(
+                Attack.ROLL_BACK, f"list {new.serial} is not newer than {rows.type} {rows.serial}"
+            )
+
+    def _believe(self, new: Statement) -> None:
+        if isinstance(new.body, Keyset):
+            self.keyring = keyring_from(self.keyring, new)
+        elif isinstance(new.body, ListHead):
+            self.chains = [*self.chains, Chain(new)][-KEPT_LISTS:]
+        elif isinstance(new.body, Delta):
+            self.chains[-1].deltas.append(new)
+        elif not isinstance(new.body, ServerTime):
+            self.policy = policy_from_body(new.body)
+        self._latest[new.type] = new
