@@ -18,9 +18,10 @@ from sync.backend import Authority
 from sync.errors import ServerRefused
 
 log = logging.getLogger(__name__)
-GRACE = 2.0
-"""Seconds after which a claim that the journal does not know was not acted on: five times the
-budget of a claim, so that the record of a slow card is still waited for."""
+GRACE = 15.0
+"""Seconds after which a claim that the journal does not know was not acted on. A lane acts on no
+commit that returns more than 10 s after its claim was asked, however slow the card: until then
+an annulment could free a ticket whose guest is let in."""
 _COUNTS_ANYWAY = "counts"
 _NOT_HELD = frozenset({"taken", "refused"})
 _OF_THE_MOMENT = frozenset({401, 408, 425, 429})

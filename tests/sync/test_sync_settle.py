@@ -38,6 +38,7 @@ def intent(**facts) -> Intent:
         ("never acted on", {"result": "granted"}, True, GRACE, "annul"),
         ("answer lost, never acted on", {}, True, GRACE, "annul"),
         ("too young to tell", {}, True, GRACE - 0.1, None),
+        ("its commit hangs in a slow card, and counts", {"result": "granted"}, True, 10.0, None),
         ("journal not read to its head", {}, False, 99.0, None),
     ],
 )  # fmt: skip
