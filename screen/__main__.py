@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from config.models import AdmitConfig
+from config.notify import notify
 from config.read import read_config
 from screen.app import Site, make_app
 from screen.board import Board
@@ -85,10 +86,20 @@ async def serve(config: AdmitConfig, run: Path, listener: socket.socket, host: s
     hub = Hub(Board(site.gate, site.lanes, alone=config.server.kind == "none"))
     link = asyncio.create_task(Link(run, hub).run())
     web = asyncio.create_task(server(site, hub).serve(sockets=[listener]))
+    alive = asyncio.create_task(_alive())
     done, _ = await asyncio.wait({link, web}, return_when=asyncio.FIRST_COMPLETED)
     link.cancel()
+    alive.cancel()
     for task in done:
         task.result()
+
+
+async def _alive() -> None:
+    """Feed the watchdog from the loop that serves: a page that hangs is started anew."""
+    notify("READY=1")
+    while True:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(1.0)
 
 
 def server(site: Site, hub: Hub) -> uvicorn.Server:
