@@ -58,7 +58,9 @@ class Gate:
                 "uncertainty": None if reading.uncertainty == float("inf") else reading.uncertainty,
             },
             "boot": self.start,
-            "ready": not any(thread.lane.faults.blocked for thread in self.lanes.values()),
+            "ready": all(
+                thread.started and not thread.lane.faults.blocked for thread in self.lanes.values()
+            ),
             "lanes": [self._lane_status(thread) for thread in self.lanes.values()],
             "list": self._list_status(),
             "authority": self._authority_status(),

@@ -20,12 +20,15 @@ class LaneThread(threading.Thread):
         self.inputs: list[Input] = []
         """The lane's contacts; they speak as long as they are kept."""
         self.queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self.started = False
+        """Whether the lane has looked for its journal and books: before that it is not ready."""
         self.alive_at = clock.monotonic()
         self._clock = clock
 
     def run(self) -> None:
         """For ever: wait for a message or a deadline, deal with it."""
         self.lane.start()
+        self.started = True
         while True:
             self.alive_at = now = self._clock.monotonic()
             wake = self.lane.wake_at()
