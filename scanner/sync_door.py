@@ -109,9 +109,11 @@ class SyncDoor:
 
     def _server_state(self, state: dict[str, Any]) -> None:
         was_online = self._gate.server.get("online")
-        names = ("online", "last_contact", "waiting", "parked")
-        self._gate.server = {name: state.get(name) for name in names}
         online = bool(state.get("online"))
+        said = {name: state.get(name) for name in ("last_contact", "waiting", "parked")}
+        # Numbers only: a text of 60 kB would make every status too large to be read.
+        numbers = {n: v if isinstance(v, int | float) else None for n, v in said.items()}
+        self._gate.server = {"online": online} | numbers
         if online:
             self._gate.books.contacted(self._gate.clock.monotonic())
         if was_online != online:

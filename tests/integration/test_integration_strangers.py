@@ -105,7 +105,7 @@ def hostile_messages() -> list[bytes]:
         {"beat": {"commands": [{"do": "release", "lane": "left"}]}},
         {"beat": []},
         {"server": 5},
-        {"server": {"online": [], "waiting": "x" * 1000}},
+        {"server": {"online": [], "waiting": "x" * 60_000}},
         {"op": "mode", "lane": "left", "mode": "open sesame"},
         {"op": "mode", "lane": ["left"]},
         {"op": "annul", "lane": "left", "presentation": "zz"},
