@@ -109,3 +109,13 @@ def test_an_exit_is_open_while_the_same_ticket_enters(tmp_path: Path) -> None:
     gate.sight(code("family"), "exit-1", Direction.EXIT)
     assert gate.scans() == [ADMITTED, ADMITTED]
     assert gate.releases("exit-1") == 1
+
+
+def test_a_ticket_still_held_up_after_its_annulment_is_looked_at_again(tmp_path: Path) -> None:
+    """Three seconds after the turnstile settled; the guest need not take it away first."""
+    gate = GateRig(tmp_path, [row("anna")], person="never")
+    gate.show(code("anna"), 8)
+    assert gate.outcomes() == [Kind.NO_PASSAGE]
+    assert gate.scans() == [ADMITTED]
+    gate.show(code("anna"), 2)
+    assert gate.scans() == [ADMITTED, ADMITTED]
