@@ -347,6 +347,29 @@ def test_several_remarks_are_all_told() -> None:
     ]
 
 
+TEST_TICKET = Product(1, test=True)
+
+
+@pytest.mark.parametrize(
+    ("case", "product", "training", "said"),
+    [
+        ("real ticket, real lane", Product(1), False, None),
+        ("test ticket, training", TEST_TICKET, True, None),
+        ("test ticket, real lane", TEST_TICKET, False, "a test ticket"),
+        ("real ticket, training", Product(1), True, "lane in training: test tickets only"),
+    ],
+)
+def test_training_and_service_admit_each_their_own_tickets(
+    case: str, product: Product, training: bool, said: str | None
+) -> None:
+    """A test ticket opens no gate, and training burns nobody's ticket; out is open to both."""
+    verdict = decide(facts(product=product, training=training)).verdict
+    assert verdict.reason is (Reason.WRONG_LIST if said else None), case
+    assert verdict.detail == (said or ""), case
+    leaving = decide(facts(product=product, training=training, direction=EXIT)).verdict
+    assert (leaving.admitted, leaving.attention) == (True, ""), case
+
+
 # -- exits ---------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from admission.decide import Claim as Answer
 from admission.decide import ClaimState, Facts, decide, entries_allowed
 from admission.direction import Direction
 from admission.history import Standing, Use, entries_spent, inside, on_list, without
-from admission.rules import AntiPassback, CheckInList, GatePolicy, Product
+from admission.rules import AntiPassback, CheckInList, GatePolicy, GroupRule, Product
 from admission.verdict import Reason
 from tests.admission.admission_cases import (
     DAY,
@@ -175,6 +175,23 @@ def test_a_ticket_is_not_handed_back_over_the_fence(
     assert (verdict.reason, verdict.attention) == (reason, mark), case
 
 
+@pytest.mark.parametrize(
+    ("case", "known", "alerts"),
+    [
+        ("soft, inside", shown(IN, rules=SOFT), True),
+        ("soft, first entry", shown(rules=SOFT), False),
+        ("soft, going out", shown(IN, rules=SOFT, direction=EXIT), False),
+        ("soft, inside, but used up", shown(IN, rules=replace(SOFT, entries=1)), False),
+        ("hard, refused", shown(IN, rules=HARD), False),
+    ],
+)
+def test_soft_anti_passback_alerts_whenever_it_admits(
+    case: str, known: Facts, alerts: bool
+) -> None:
+    """Marked on the record, and told aloud: somebody may stand there with a copy."""
+    assert bool(decide(known).alert) is alerts, case
+
+
 def test_who_is_inside_is_told_since_when() -> None:
     """So that the steward can ask."""
     assert decide(shown(IN, rules=HARD)).verdict.detail == "entered north-1 17:00:00 UTC"
@@ -196,6 +213,12 @@ def test_a_group_is_told_how_many_are_left(used: int, detail: str, left: int) ->
     """Both group rules: how many may still come after this one."""
     decision = decide(shown(*[use() for _ in range(used)], entries=4))
     assert (decision.verdict.detail, decision.left) == (detail, left)
+
+
+def test_a_group_that_is_shown_once_need_not_show_again() -> None:
+    """`one_shows_all`: the rest may follow."""
+    band = Product(4, group=GroupRule.ONE_SHOWS_ALL, people=4)
+    assert decide(shown(IN, entries=4, product=band)).verdict.detail == "2 left, they may follow"
 
 
 @pytest.mark.parametrize(

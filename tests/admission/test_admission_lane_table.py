@@ -153,6 +153,14 @@ def test_a_supervisor_opens_and_closes_a_lane_from_every_state(state: State) -> 
     assert step(state, E.SHUT_DOWN)[0] is S.SHUT
 
 
+@pytest.mark.parametrize("state", [S.CHECKING, S.RELEASED, S.SETTLING])
+def test_another_mode_of_service_aborts_the_admission_under_way(state: State) -> None:
+    """Its journal and its rules may be others: nothing of it outlives the change."""
+    target, actions = step(state, E.OPEN_UP)
+    assert target is S.LOCKED
+    assert A.ABORT in actions
+
+
 def test_tickets_are_looked_at_where_they_can_be_decided() -> None:
     """Every other state would drop the decision."""
     deciding = {

@@ -45,6 +45,7 @@ PRODUCTS = st.builds(
     group=st.sampled_from(GroupRule),
     people=st.integers(1, MAX_COUNT),
     staff=st.booleans(),
+    test=st.booleans(),
     attention=st.text(max_size=MAX_TEXT),
 )
 POLICIES = st.builds(
@@ -168,6 +169,7 @@ def test_a_list_s_field_of_another_kind_or_size_is_refused(field: Any, value: ob
         ("people", MAX_COUNT + 1),
         ("people", True),
         ("staff", "yes"),
+        ("test", 1),
         ("attention", None),
         ("attention", "x" * 100_000),
     ],

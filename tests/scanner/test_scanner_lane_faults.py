@@ -9,6 +9,7 @@ from admission.errors import GateError
 from admission.lane_table import State
 from drivers.protocols import Lamp, Signal
 from scanner.lane import LaneSettings
+from scanner.showing import Showing
 from store.records import Kind
 from tests.rigs.gate_rig import GateRig, code, row
 
@@ -23,7 +24,7 @@ def fail(*_: object) -> None:
 def test_a_release_that_fails_is_no_entry_and_shows_no_green(tmp_path: Path) -> None:
     """The admission is aborted, the lane is out of service and says so, the ticket works again."""
     gate = GateRig(tmp_path, [row("anna")])
-    gate.turnstile.release = fail  # type: ignore[method-assign]
+    gate.turnstile.release = fail  # type: ignore[assignment,method-assign]
     gate.show(code("anna"), 0.3)
     assert gate.outcomes() == [Kind.ABORTED]
     assert gate.lane.state is State.OUT
@@ -93,10 +94,17 @@ def test_an_evacuation_opens_before_the_abort_is_recorded(tmp_path: Path) -> Non
     gate.sight(code("anna"))
     order: list[str] = []
     opened, closed = gate.turnstile.hold_open, gate.admissions.close
-    gate.turnstile.hold_open = lambda: (order.append("open"), opened())[1]  # type: ignore[method-assign]
-    gate.admissions.close = (  # type: ignore[method-assign]
-        lambda *a: (order.append("record"), closed(*a))[1]
-    )
+
+    def hold_open() -> None:
+        order.append("open")
+        opened()
+
+    def close(showing: Showing, kind: Kind, detail: str = "") -> bool:
+        order.append("record")
+        return closed(showing, kind, detail)
+
+    gate.turnstile.hold_open = hold_open  # type: ignore[method-assign]
+    gate.admissions.close = close  # type: ignore[method-assign]
     gate.lane.set_mode("evacuation", "supervisor")
     assert order == ["open", "record"]
 
