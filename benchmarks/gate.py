@@ -20,10 +20,10 @@ from admission.rules import CheckInList, EventPolicy, GatePolicy
 from benchmarks.tickets import EVENT, EVENT_KEY, ISSUER, KID, key, write_rows
 from drivers.protocols import OnSignal, Signal
 from scanner.admissions import Admissions
-from scanner.bookkeeper import MirrorElsewhere
 from scanner.books import Books
 from scanner.claims import ClaimDesk
 from scanner.clock import SystemClock, boot_id
+from scanner.elsewhere import MirrorElsewhere
 from scanner.events import EventLog
 from scanner.lane import Lane, LaneSettings
 from scanner.messages import Sensor, Sighting

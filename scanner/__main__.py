@@ -23,7 +23,7 @@ from config.read import read_config
 from drivers.messages import Sighting as ReaderSighting
 from drivers.scheduler import ThreadScheduler
 from scanner.admissions import Admissions
-from scanner.bookkeeper import POLL_EVERY, Bookkeeper, MirrorElsewhere
+from scanner.bookkeeper import POLL_EVERY, Bookkeeper
 from scanner.books import NothingElsewhere
 from scanner.claims import ClaimDesk
 from scanner.clock import SystemClock, boot_id
@@ -34,6 +34,7 @@ from scanner.devices import (
     open_lane_turnstile,
     watch_inputs,
 )
+from scanner.elsewhere import MirrorElsewhere
 from scanner.events import EventLog
 from scanner.events_door import EventsDoor, feed, write_status
 from scanner.gate import Gate

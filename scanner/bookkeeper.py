@@ -1,69 +1,36 @@
 """Keeps the books: reads new statements from the mirror, verifies each itself, swaps whole.
 
-sync is not believed: every keyset, policy, delta and list is verified here again before use, a
-list file by a child process, so that no lane waits for a million rows being hashed.
+sync is not believed: every keyset, policy, delta and list is verified here again before use.
 """
 
-import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from admission.direction import Direction
 from admission.errors import GateError
-from admission.history import Standing, Use
-from admission.rules import EventPolicy, PolicyMalformed, policy_from_body
+from admission.rules import PolicyMalformed
 from scanner.admissions import NotReady
 from scanner.books import Books
-from store.listfile import ListDamaged, ListFile, list_path
-from store.mirror_reader import MirrorReader, RedemptionElsewhere
+from scanner.elsewhere import Report
+from scanner.identity import Identity
+from scanner.list_files import ListFiles, RowsHasher
+from scanner.statements import Chain, Statements
+from store.listfile import ListFile
+from store.mirror_reader import MirrorReader
 from tickets.attacks import Attack, StatementRejected
-from tickets.bodies import Delta, Keyset, ListHead, ServerTime, Type
-from tickets.chain import follows
-from tickets.keyring import Keyring, pinned
-from tickets.rows import Ticket
-from tickets.statements import Statement, keyring_from, read_statement
+from tickets.bodies import ListHead, ServerTime
+from tickets.keyring import Keyring
+from tickets.statements import read_statement
 
 POLL_EVERY = 0.5
 """Seconds between looks at the mirror: a cancellation acts at most this much later."""
-MAX_IDENTITY = 64 * 1024
-
-Report = Callable[[str, GateError | None], None]
-"""report(name, error): a fault of the gate, or None when it is over."""
-
-
-class Identity:
-    """Who this gate is to the server, as sync saved it when it was enrolled."""
-
-    def __init__(self, path: Path, event: str) -> None:
-        """Read the file. Raises NotReady: not enrolled yet, damaged, or another event's."""
-        try:
-            body = json.loads(path.read_bytes()[:MAX_IDENTITY])
-            self.device = str(body["device"])
-            self.event_key = bytes.fromhex(body["event_key"])
-            found = str(body["event"])
-            if len(self.event_key) != 32:
-                raise ValueError(f"an event key of {len(self.event_key)} bytes")
-        except FileNotFoundError:
-            raise NotReady(
-                "the gate is not enrolled yet", "Check the server's address and the token"
-            ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise NotReady(
-                f"the gate's identity cannot be read: {error}", "Enrol the gate again"
-            ) from error
-        if found != event:
-            raise NotReady(
-                f"the gate is enrolled for event {found[:20]}, not {event}",
-                "Correct [gate] event, or enrol the gate again with a new token",
-            )
+FIRST_WAIT = 2.0
+"""Seconds a look may wait for a list to be hashed as long as there are no books at all."""
 
 
 class Bookkeeper:
-    """Builds `Books` from what sync fetched; one thread calls `poll`, any thread `books`."""
+    """Builds `Books` from what sync fetched; one thread calls `poll`, any thread the rest."""
 
     def __init__(
         self,
@@ -80,16 +47,14 @@ class Bookkeeper:
         self._no_identity = "the gate has only just started", "Wait a moment"
         self._event, self._directory, self._report, self._now = event, directory, report, now
         self._mirror = MirrorReader(directory / "mirror.db")
-        self._keyring: Keyring = pinned(root_keys, threshold)
-        self._latest: dict[Type, Statement] = {}
-        self._deltas: list[Statement] = []
-        self._policy: EventPolicy | None = None
+        self._statements = Statements(event, root_keys, threshold)
+        self._hasher = RowsHasher(now)
+        self._files = ListFiles(directory, self._hasher)
         self._cursor = 0
-        self._file: tuple[bytes, ListFile] | None = None
         self._books: Books | None = None
         self._current_at: float | None = None
-        self._waiting = True
-        """Whether the books lag behind the statements: a list file is not there or not whole."""
+        self._in_force: Chain | None = None
+        """The list of the books; not the newest while that one's file is not there or not whole."""
         self._lock = threading.Lock()
 
     def books(self) -> Books:
@@ -101,7 +66,12 @@ class Bookkeeper:
     @property
     def keyring(self) -> Keyring:
         """The keys believed now."""
-        return self._keyring
+        return self._statements.keyring
+
+    @property
+    def busy(self) -> bool:
+        """Whether a list is being verified: the next `poll` may know more without any news."""
+        return self._hasher.busy
 
     def contacted(self, at: float) -> None:
         """sync asked the server and has all its statements, at `at` monotonic seconds."""
@@ -126,7 +96,7 @@ class Bookkeeper:
         Raises:
             StatementRejected: not signed by a list key, or for another nonce.
         """
-        statement = read_statement(wire, self._event, self._keyring)
+        statement = read_statement(wire, self._event, self.keyring)
         if not isinstance(statement.body, ServerTime) or statement.body.nonce != nonce:
             raise StatementRejected(Attack.MIX_AND_MATCH, "it answers another question")
         return statement.body.at / 1000
@@ -135,160 +105,91 @@ class Bookkeeper:
         """Take in what is new, and swap the books if that changes them."""
         if self.identity is None:
             try:
-                self.identity = Identity(self._directory / "identity.json", self._event)
+                self.identity = Identity.read(self._directory / "identity.json", self._event)
             except NotReady as error:
                 self._no_identity = error.cause, error.remedy
                 return
-        news = False
+        news = self._read_mirror()
+        if news or self._in_force is not self._statements.newest_chain:
+            self._build(news)
+
+    # -- statements ----------------------------------------------------------------------------
+
+    def _read_mirror(self) -> bool:
+        """Take in what sync added; whether there was anything."""
+        read, refused = False, None
         while rows := self._new_statements():
-            news = True
+            read = True
             for cursor, _, wire in rows:
-                self._take(wire)
+                refused = self._take(wire) or refused
                 self._cursor = cursor
-        if news or self._waiting:
-            self._build()
+        if read:  # one that was refused stays shown until there is better news
+            self._report("statement", refused)
+        return read
 
     def _new_statements(self) -> list[tuple[int, str, bytes]]:
         with self._lock:
             return self._mirror.statements(self._cursor)
 
-    # -- one statement -------------------------------------------------------------------------
-
-    def _take(self, wire: bytes) -> None:
+    def _take(self, wire: bytes) -> GateError | None:
+        """Believe a statement, or say why not."""
         try:
-            statement = read_statement(wire, self._event, self._keyring)
-            self._apply(statement)
+            self._statements.take(wire)
         except StatementRejected as error:
-            self._report("statement", error)
+            return error
         except PolicyMalformed as error:
             remedy = "Have the organiser publish the rules again; the last ones stay in force"
-            self._report("statement", GateError(str(error), remedy))
-
-    def _apply(self, statement: Statement) -> None:
-        body = statement.body
-        if isinstance(body, Delta):
-            if statement.digest in (delta.digest for delta in self._deltas):
-                return  # sync had to fetch everything again
-            before = self._deltas[-1] if self._deltas else self._latest.get(Type.LIST)
-            follows(before, statement)
-            self._deltas.append(statement)
-            return
-        before = self._latest.get(statement.type)
-        follows(before, statement)
-        if before is not None and before.digest == statement.digest:
-            return
-        if isinstance(body, Keyset):
-            self._keyring = keyring_from(self._keyring, statement)
-        elif isinstance(body, ListHead):
-            self._deltas = []
-        elif not isinstance(body, ServerTime):
-            self._policy = policy_from_body(body)
-        self._latest[statement.type] = statement
+            return GateError(str(error), remedy)
+        return None
 
     # -- the books -----------------------------------------------------------------------------
 
-    def _build(self) -> None:
-        self._waiting = True
-        head = self._latest.get(Type.LIST)
-        if head is None or self._policy is None or self.identity is None:
+    def _build(self, news: bool) -> None:
+        usable = self._usable()
+        if self.identity is None or self._statements.policy is None or usable is None:
             return
-        listed = self._verified_file(head)
-        if listed is None:
-            return
-        overlay: dict[bytes, Ticket | None] = {}
-        for delta in self._deltas:
-            assert isinstance(delta.body, Delta)
-            overlay.update((ticket.key, ticket) for ticket in delta.body.tickets())
-            overlay.update((key, None) for key in delta.body.removed_keys())
-        newest = self._deltas[-1] if self._deltas else head
-        assert isinstance(head.body, ListHead)
+        chain, listed = usable
+        if chain is self._in_force and not news:
+            return  # still the older list, with nothing to add
+        assert isinstance(chain.head.body, ListHead)
         self._books = Books(
             event_key=self.identity.event_key,
-            trust=self._keyring.trust(self._event),
-            policy=self._policy,
-            serial=newest.serial,
+            trust=self.keyring.trust(self._event),
+            policy=self._statements.policy,
+            serial=chain.newest.serial,
             listed=listed.get,
-            overlay=overlay,
-            rows=head.body.rows,
+            overlay=self._statements.overlay(chain),
+            rows=chain.head.body.rows,
             age=self.age,
         )
-        self._waiting = False
-        self._report("statement", None)
+        self._in_force = chain
 
-    def _verified_file(self, head: Statement) -> ListFile | None:
-        """The file of the list `head`, opened; its rows are hashed by a child first."""
-        if self._file is not None and self._file[0] == head.digest:
-            return self._file[1]
-        path = list_path(self._directory, head.serial)
-        assert isinstance(head.body, ListHead)
-        if not path.exists():  # sync is still building it
-            return None
-        if _hash_in_child(path) != head.body.hash:
-            self._report("list", ListDamaged(path, "its rows are not what the organiser signed"))
-            return None
-        try:
-            opened = ListFile(path)
-        except GateError as error:
-            self._report("list", error)
-            return None
-        self._report("list", None)
-        self._file = (head.digest, opened)
-        return opened
+    def _usable(self) -> tuple[Chain, ListFile] | None:
+        """The newest list whose file is whole, with that file."""
+        found, fault = None, None
+        for chain in reversed(self._statements.chains):
+            try:
+                listed = self._open(chain)
+            except GateError as error:
+                fault = fault or error
+                continue
+            if listed is not None:
+                found = chain, listed
+                break
+        self._report("list", fault)
+        return found
+
+    def _open(self, chain: Chain) -> ListFile | None:
+        opened = self._files.opened(chain.head)
+        if opened is not None or (self._hasher.busy and chain is not self._statements.newest_chain):
+            return opened  # a newer one will be known soon: no other is begun meanwhile
+        return self._files.open(chain.head, FIRST_WAIT if self._books is None else 0.0)
 
     def _missing(self) -> tuple[str, str]:
         if self.identity is None:
             return self._no_identity
-        if Type.KEYSET not in self._latest:
+        if not self._statements.has_keys:
             return "the organiser's keys have not arrived", "Check the connection to the server"
-        if self._policy is None:
+        if self._statements.policy is None:
             return "the organiser's rules have not arrived", "Publish them on the server"
         return "the ticket list has not arrived", "Wait a moment, or check the server"
-
-
-def _hash_in_child(path: Path) -> bytes:
-    """BLAKE2b-256 over the rows of a list file, computed at low priority beside the lanes."""
-    command = ["nice", "-n", "19", sys.executable, "-P", "-m", "store.listfile", "hash", str(path)]
-    done = subprocess.run(command, capture_output=True, check=False)
-    return bytes.fromhex(done.stdout.decode("ascii").strip()) if done.returncode == 0 else b""
-
-
-class MirrorElsewhere:
-    """Uses at other gates, from the mirror; each thread reads through its own connection."""
-
-    def __init__(self, path: Path, own: Callable[[], tuple[str, bytes]], report: Report) -> None:
-        """`own` tells (device, journal epoch): our scans come back from the server, and the
-        journal knows them better. `report` hears when answers are stale.
-        """
-        self._path, self._own, self._report = path, own, report
-        self._readers = threading.local()
-
-    def uses(self, ticket_key: bytes) -> tuple[Use, ...]:
-        """Entries and exits at other gates that this one has heard of; at most 20 ms."""
-        if not hasattr(self._readers, "mirror"):
-            self._readers.mirror = MirrorReader(self._path)
-            self._readers.stale = False
-        own = self._own()
-        found = self._readers.mirror.redemptions(ticket_key)
-        if found.stale or self._readers.stale:
-            self._readers.stale = found.stale
-            self._report("mirror", self._readers.mirror.fault if found.stale else None)
-        return tuple(
-            _use(row)
-            for row in found.rows
-            if (row.device, row.epoch) != own and row.direction in _DIRECTIONS
-        )
-
-
-_DIRECTIONS = frozenset(direction.value for direction in Direction)
-
-
-def _use(row: RedemptionElsewhere) -> Use:
-    return Use(
-        presentation=row.presentation,
-        direction=Direction(row.direction),
-        check_in_list=row.list,
-        at=row.at,
-        where=row.gate,
-        standing=Standing.PASSED if row.stands else Standing.ANNULLED,
-        here=False,
-    )

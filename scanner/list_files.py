@@ -11,13 +11,17 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
+from admission.errors import GateError
 from store.listfile import ListDamaged, ListFile, list_path
 from tickets.bodies import ListHead
 from tickets.statements import Statement
 
 HASH_WITHIN = 900.0
 """Seconds for one list; a Pi hashes a million rows in a tenth of it at the lowest priority."""
+AGAIN_AFTER = 60.0
+"""Seconds until a file whose child was killed, or could not be started, is tried once more."""
 _REMEMBERED = 8
 
 Stamp = tuple[str, int, int, int]
@@ -33,6 +37,16 @@ class _Hashing:
     since: float
 
 
+class ListNotChecked(GateError):
+    """Nobody could look at a list file just now; nothing is known against it."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"list file {path.name} could not be checked: {what}",
+            "The gate tries again by itself; see whether it is short of memory or its card hangs",
+        )
+
+
 class RowsHasher:
     """Hashes list files, one at a time, each once. Not thread-safe."""
 
@@ -40,6 +54,7 @@ class RowsHasher:
         self._now = now
         self._found: OrderedDict[Stamp, bytes] = OrderedDict()
         self._at_work: _Hashing | None = None
+        self._failed: tuple[float, ListNotChecked] | None = None
         self._dying: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -52,6 +67,8 @@ class RowsHasher:
 
         Args:
             wait: Seconds to wait for it at most.
+        Raises:
+            ListNotChecked: the child came to nothing; it is tried again in a minute.
         """
         stamp = _stamp(path)
         if stamp not in self._found:
@@ -60,28 +77,52 @@ class RowsHasher:
 
     def _work(self, path: Path, stamp: Stamp, wait: float) -> None:
         if self._at_work is None or self._at_work.stamp != stamp:
-            self._end()
-            self._at_work = _Hashing(stamp, _start(path), self._now())
-        at_work = self._at_work
+            self._begin(path, stamp)
+        if self._at_work is None:
+            return
+        process, late = self._at_work.process, self._at_work.since + HASH_WITHIN
         try:
-            at_work.process.wait(wait)
+            process.wait(wait)
         except subprocess.TimeoutExpired:
-            if self._now() - at_work.since <= HASH_WITHIN:
-                return
-        done = _answer(at_work.process)
+            if self._now() > late:
+                self._fail(path, f"not within {HASH_WITHIN:.0f} s")
+            return
+        if process.returncode not in (0, 1):
+            self._fail(path, f"its check ended with status {process.returncode}")
+        done = _answer(process)
         self._end()
-        # Written while it was read: the next file at this path is hashed anew.
-        self._found[stamp] = done if _stamp(path) == stamp else b""
-        if len(self._found) > _REMEMBERED:
-            self._found.popitem(last=False)
+        if _stamp(path) == stamp:  # else it was written meanwhile, and is hashed anew
+            self._remember(stamp, done)
+
+    def _begin(self, path: Path, stamp: Stamp) -> None:
+        self._end()
+        if self._failed and self._now() - self._failed[0] < AGAIN_AFTER:
+            raise self._failed[1]
+        try:
+            self._at_work = _Hashing(stamp, _start(path), self._now())
+        except OSError as error:
+            self._fail(path, error.strerror or str(error))
+
+    def _fail(self, path: Path, what: str) -> NoReturn:
+        self._end()
+        self._failed = self._now(), ListNotChecked(path, what)
+        raise self._failed[1]
 
     def _end(self) -> None:
         """Let go of the child. It may hang in the kernel: it is killed, and buried later."""
         if self._at_work is not None:
-            self._at_work.process.kill()
-            self._dying.append(self._at_work.process)
-            self._at_work = None
+            process, self._at_work = self._at_work.process, None
+            process.kill()
+            if process.stdout is not None:
+                process.stdout.close()
+            self._dying.append(process)
         self._dying = [process for process in self._dying if process.poll() is None]
+
+    def _remember(self, stamp: Stamp, done: bytes) -> None:
+        self._failed = None
+        self._found[stamp] = done
+        if len(self._found) > _REMEMBERED:
+            self._found.popitem(last=False)
 
 
 class ListFiles:
@@ -92,11 +133,16 @@ class ListFiles:
         self._directory, self._hasher = directory, hasher
         self._opened: OrderedDict[bytes, ListFile] = OrderedDict()
 
+    def opened(self, head: Statement) -> ListFile | None:
+        """The file of the list `head`, if it was verified before."""
+        return self._opened.get(head.digest)
+
     def open(self, head: Statement, wait: float) -> ListFile | None:
         """The file of the list `head`; None: it is not there, or not verified yet.
 
         Raises:
             ListDamaged: it does not hold the rows that were signed.
+            ListNotChecked: that cannot be told now.
         """
         if head.digest not in self._opened:
             verified = self._verified(head, wait)
@@ -134,8 +180,8 @@ def _start(path: Path) -> subprocess.Popen[bytes]:
 
 
 def _answer(process: subprocess.Popen[bytes]) -> bytes:
-    """What an ended child said; nothing of one that failed or did not end."""
-    if process.poll() != 0 or process.stdout is None:
+    """What an ended child said; nothing of one that could not read the file."""
+    if process.returncode != 0 or process.stdout is None:
         return b""
     try:
         return bytes.fromhex(process.stdout.read(200).decode("ascii").strip())

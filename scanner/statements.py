@@ -48,6 +48,11 @@ class Statements:
         """Whether the organiser has said whose signatures count."""
         return Type.KEYSET in self._latest
 
+    @property
+    def newest_chain(self) -> Chain | None:
+        """The newest list, with its deltas; None before the first."""
+        return self.chains[-1] if self.chains else None
+
     def take(self, wire: bytes) -> Statement | None:
         """Believe the statement in `wire`; None: it is believed already.
 
@@ -77,7 +82,7 @@ class Statements:
         return overlay
 
     def _newest_rows(self) -> Statement | None:
-        return self.chains[-1].newest if self.chains else None
+        return self.newest_chain.newest if self.newest_chain else None
 
     def _check_place(self, new: Statement) -> None:
         rows = self._newest_rows()

@@ -1,6 +1,7 @@
 """The books: what sync fetched is verified again here, and a hacked sync adds nothing."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from admission.errors import GateError
 from scanner.admissions import NotReady
 from scanner.bookkeeper import Bookkeeper
-from store.listfile import build_list
+from store.listfile import ListDamaged, build_list, list_path
 from store.mirror import Mirror
 from tests.rigs.gate_rig import EVENT, EVENT_KEY, key_of, row
 from tickets.attacks import StatementRejected
@@ -19,7 +20,7 @@ from tickets.rows import Status, Ticket, pack
 from tickets.statements import sign_statement
 
 ROOT, LIST, ISSUER, THIEF = (bytes([number]) * 32 for number in (1, 2, 3, 9))
-POLICY = {"lists": {"main": {}}, "products": {}}
+POLICY: dict[str, object] = {"lists": {"main": {}}, "products": {}}
 
 
 def signer(seed: bytes) -> tuple[bytes, bytes]:
@@ -48,6 +49,7 @@ class Bench:
         (directory / "identity.json").write_text(json.dumps(identity))
         self.mirror = Mirror(directory / "mirror.db")
         self.faults: dict[str, GateError] = {}
+        """Those that stand now."""
         self.last = b""
         self.keeper = Bookkeeper(
             event=EVENT,
@@ -59,8 +61,17 @@ class Bench:
         )
 
     def _report(self, name: str, error: GateError | None) -> None:
+        self.faults.pop(name, None)
         if error is not None:
             self.faults[name] = error
+
+    def poll(self) -> None:
+        """Let the keeper look, until the lists it found are verified."""
+        self.keeper.poll()
+        end = time.monotonic() + 30
+        while self.keeper.busy:
+            assert time.monotonic() < end
+            self.keeper.poll()
 
     def put(self, body: Body, serial: int, seed: bytes = LIST, previous: bytes = b"") -> bytes:
         """Sign a statement and store it as sync would; returns its wire bytes."""
@@ -113,7 +124,7 @@ def bench(tmp_path: Path) -> Bench:
 def test_books_open_when_keys_policy_and_list_are_there(bench: Bench) -> None:
     """All of it signed and whole."""
     bench.publish(row("anna"))
-    bench.keeper.poll()
+    bench.poll()
     assert bench.keeper.books().ticket(key_of("anna")) == row("anna")
     assert bench.keeper.books().ticket(key_of("bert")) is None
 
@@ -130,7 +141,7 @@ def test_what_is_missing_is_said(
 ) -> None:
     """An admin reads what to look at."""
     missing(bench)
-    bench.keeper.poll()
+    bench.poll()
     with pytest.raises(NotReady, match=cause):
         bench.keeper.books()
 
@@ -140,7 +151,7 @@ def test_a_delta_changes_and_removes(bench: Bench) -> None:
     bench.publish(row("anna"), row("bert"), serial=4)
     changed = pack(row("anna", flags=Status.CANCELLED))
     bench.put(Delta(4, changed, key_of("bert")), 5, previous=bench.last)
-    bench.keeper.poll()
+    bench.poll()
     books = bench.keeper.books()
     anna = books.ticket(key_of("anna"))
     assert anna is not None
@@ -152,7 +163,7 @@ def test_a_delta_changes_and_removes(bench: Bench) -> None:
 def test_a_keyset_signed_by_a_thief_is_refused(bench: Bench) -> None:
     """The root is pinned in the provisioning file."""
     bench.put(Keyset(keys_of(ROOT), 1, keys_of(ISSUER), keys_of(THIEF)), 1, THIEF)
-    bench.keeper.poll()
+    bench.poll()
     assert isinstance(bench.faults["statement"], StatementRejected)
     with pytest.raises(NotReady):
         bench.keeper.books()
@@ -162,7 +173,7 @@ def test_a_delta_signed_by_a_thief_adds_no_ticket(bench: Bench) -> None:
     """I7: whoever holds sync cannot add a ticket."""
     bench.publish(row("anna"))
     bench.put(Delta(1, pack(row("mallory")), b""), 2, THIEF, previous=bench.last)
-    bench.keeper.poll()
+    bench.poll()
     assert bench.keeper.books().ticket(key_of("mallory")) is None
     assert isinstance(bench.faults["statement"], StatementRejected)
 
@@ -170,11 +181,11 @@ def test_a_delta_signed_by_a_thief_adds_no_ticket(bench: Bench) -> None:
 def test_a_list_file_with_other_rows_is_not_used(bench: Bench) -> None:
     """The rows are hashed here; the list before stays in force."""
     bench.publish(row("anna"), serial=1)
-    bench.keeper.poll()
+    bench.poll()
     rows = pack(row("bert"))
     bench.put(ListHead(1, len(rows), rows_hash(rows)), 3)
     build_list(bench.directory, 3, pack(row("mallory")))
-    bench.keeper.poll()
+    bench.poll()
     assert "list" in bench.faults
     books = bench.keeper.books()
     assert books.ticket(key_of("anna")) is not None
@@ -184,9 +195,9 @@ def test_a_list_file_with_other_rows_is_not_used(bench: Bench) -> None:
 def test_an_older_list_is_refused(bench: Bench) -> None:
     """Roll-back: serials only rise."""
     bench.publish(row("anna"), serial=5)
-    bench.keeper.poll()
+    bench.poll()
     bench.publish_list(row("anna"), row("mallory"), serial=3)
-    bench.keeper.poll()
+    bench.poll()
     assert bench.keeper.books().serial == 5
     assert "roll_back" in str(bench.faults["statement"])
 
@@ -194,20 +205,20 @@ def test_an_older_list_is_refused(bench: Bench) -> None:
 def test_old_books_stay_in_force_until_the_new_list_is_whole(bench: Bench) -> None:
     """sync may still be building its file."""
     bench.publish(row("anna"), serial=1)
-    bench.keeper.poll()
+    bench.poll()
     rows = pack(row("bert"))
     bench.put(ListHead(1, len(rows), rows_hash(rows)), 3)
-    bench.keeper.poll()
+    bench.poll()
     assert bench.keeper.books().ticket(key_of("anna")) is not None
     build_list(bench.directory, 3, rows)
-    bench.keeper.poll()
+    bench.poll()
     assert bench.keeper.books().ticket(key_of("bert")) is not None
 
 
 def test_the_servers_time_must_answer_our_nonce(bench: Bench) -> None:
     """A replayed time is no time."""
     bench.publish(row("anna"))
-    bench.keeper.poll()
+    bench.poll()
     wire = bench.put(ServerTime(b"n" * 16, 1_795_000_000_123), 9)
     assert bench.keeper.server_time(wire, b"n" * 16) == 1_795_000_000.123
     with pytest.raises(StatementRejected):
@@ -217,7 +228,98 @@ def test_the_servers_time_must_answer_our_nonce(bench: Bench) -> None:
 def test_the_list_has_no_age_before_the_first_contact(bench: Bench) -> None:
     """After a start nobody knows how old it is until sync has asked."""
     bench.publish(row("anna"))
-    bench.keeper.poll()
+    bench.poll()
     assert bench.keeper.books().age() is None
     bench.keeper.contacted(40.0)
     assert bench.keeper.books().age() == 60.0
+
+
+# A list file that is not whole
+
+
+def spoil(bench: Bench, serial: int) -> None:
+    """Another file takes the place of a list's, as a bad card or a hacked sync leaves it."""
+    path = list_path(bench.directory, serial)
+    path.unlink()
+    path.write_bytes(b"no list")
+
+
+def test_after_a_start_the_list_before_serves_when_the_newest_is_damaged(bench: Bench) -> None:
+    """I11: what was verified before is better than to refuse everybody."""
+    bench.publish(row("anna"), serial=1)
+    bench.put(Delta(1, pack(row("bert")), b""), 2, previous=bench.last)
+    bench.publish_list(row("anna"), row("bert"), row("carl"), serial=3)
+    spoil(bench, 3)
+    bench.poll()
+    books = bench.keeper.books()
+    assert books.ticket(key_of("anna")) == row("anna")
+    assert books.ticket(key_of("bert")) == row("bert")
+    assert books.ticket(key_of("carl")) is None
+    assert (books.serial, books.rows) == (2, 1)
+    assert isinstance(bench.faults["list"], ListDamaged)
+
+
+def test_a_cancellation_acts_on_the_list_before_too(bench: Bench) -> None:
+    """The delta is of the newest list, whose file is damaged: the guest is cancelled anyway."""
+    bench.publish(row("anna"), serial=1)
+    bench.publish_list(row("anna"), serial=3)
+    spoil(bench, 3)
+    bench.poll()
+    bench.put(Delta(3, pack(row("anna", flags=Status.CANCELLED)), b""), 4, previous=bench.last)
+    bench.poll()
+    anna = bench.keeper.books().ticket(key_of("anna"))
+    assert anna is not None
+    assert anna.flags & Status.CANCELLED
+
+
+def test_an_old_delta_does_not_undo_the_newer_list(bench: Bench) -> None:
+    """The ticket was cancelled, then given back by the full list: it is valid."""
+    bench.publish(row("anna"), serial=1)
+    bench.put(Delta(1, pack(row("anna", flags=Status.CANCELLED)), b""), 2, previous=bench.last)
+    bench.publish_list(row("anna"), serial=3)
+    bench.poll()
+    assert bench.keeper.books().ticket(key_of("anna")) == row("anna")
+
+
+def test_the_newest_list_serves_as_soon_as_its_file_is_whole(bench: Bench) -> None:
+    """sync set the damaged file aside and fetched it again."""
+    bench.publish(row("anna"), serial=1)
+    bench.publish_list(row("bert"), serial=3)
+    spoil(bench, 3)
+    bench.poll()
+    assert bench.keeper.books().ticket(key_of("bert")) is None
+    list_path(bench.directory, 3).unlink()
+    build_list(bench.directory, 3, pack(row("bert")))
+    bench.poll()
+    assert bench.keeper.books().ticket(key_of("bert")) == row("bert")
+    assert "list" not in bench.faults
+
+
+def test_a_list_that_shares_a_serial_with_a_delta_is_refused(bench: Bench) -> None:
+    """Lists and deltas are one sequence: an older list would undo cancellations."""
+    bench.publish(row("anna"), serial=1)
+    bench.put(Delta(1, pack(row("anna", flags=Status.CANCELLED)), b""), 5, previous=bench.last)
+    bench.poll()
+    bench.publish_list(row("anna"), serial=3)
+    bench.poll()
+    anna = bench.keeper.books().ticket(key_of("anna"))
+    assert anna is not None
+    assert anna.flags & Status.CANCELLED
+    assert "roll_back" in str(bench.faults["statement"])
+
+
+# News that are refused
+
+
+def test_refused_news_stay_shown_until_there_is_better(bench: Bench) -> None:
+    """A forgery among good news, and then none: the steward sees it."""
+    bench.publish(row("anna"), serial=1)
+    genuine = bench.last
+    bench.put(Delta(1, pack(row("mallory")), b""), 2, THIEF, previous=genuine)
+    bench.poll()
+    assert bench.keeper.books().ticket(key_of("anna")) == row("anna")
+    bench.poll()
+    assert "forgery" in str(bench.faults["statement"])
+    bench.put(Delta(1, pack(row("bert")), b""), 2, previous=genuine)
+    bench.poll()
+    assert "statement" not in bench.faults
