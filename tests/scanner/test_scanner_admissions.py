@@ -433,6 +433,19 @@ def test_admissions_without_an_outcome_become_interrupted_at_start(core: Core) -
     assert use.standing is Standing.INTERRUPTED
 
 
+def test_a_journal_that_is_opened_anew_interrupts_nobody_of_this_run(core: Core) -> None:
+    """Who is in an arm, and whose outcome is owed, is still known here: only a crash forgets."""
+    walking, _ = begin(core, "anna")
+    owed, _ = begin(core, "bert")
+    fault(core, "journal", FULL_CARD)
+    core.admissions.close(owed, Kind.NO_PASSAGE)
+    core.rig.journal.close()
+    core.rig.journal = Journal(core.rig.directory / "journal.db", EVENT)
+    fault(core, "journal", None)
+    assert core.admissions.close(walking, Kind.PASSAGE)
+    assert core.rig.outcomes() == [Kind.NO_PASSAGE, Kind.PASSAGE]
+
+
 def test_an_interrupted_entry_is_resumed_once(core: Core) -> None:
     """The new entry takes the old one's place, in one transaction; after that it is used."""
     begin(core, "anna")
