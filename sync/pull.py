@@ -6,19 +6,15 @@ statement finds the file.
 """
 
 import logging
-import tempfile
 import threading
-import zlib
-from collections.abc import Iterable
-from hashlib import blake2b
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO
 
-from store.listfile import ListDamaged, build_list, list_path, rows_hash, set_aside
 from store.mirror import Conflict, Mirror, RedemptionElsewhere, StoredStatement
 from sync.answers import ConflictRow, Redemption, WireStatement
 from sync.backend import Backend
-from sync.errors import ServerFault
+from sync.lists import Lists
 from tickets.attacks import Attack, StatementRejected
 from tickets.bodies import Keyset, ListHead, Type
 from tickets.chain import follows
@@ -32,16 +28,6 @@ PERIOD = 10.0
 _MOST_PAGES = 10_000
 
 
-class ListRefused(ServerFault):
-    """The body of a list is not what its statement signed; the list before stays in use."""
-
-    def __init__(self, serial: int, what: str) -> None:
-        super().__init__(
-            f"the body of list {serial} is not the one that was signed: {what}",
-            "Have the server publish the list again; check what stands between gate and server",
-        )
-
-
 class Puller:
     """Keeps mirror and list files at what the server has signed.
 
@@ -49,19 +35,30 @@ class Puller:
         roots: Keyring with the roots of the configuration only.
         event: As in the configuration.
         directory: Where list files live.
+        monotonic: Seconds that never jump.
     """
 
     def __init__(
-        self, backend: Backend, mirror: Mirror, roots: Keyring, event: str, directory: Path
+        self,
+        backend: Backend,
+        mirror: Mirror,
+        roots: Keyring,
+        event: str,
+        directory: Path,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._backend, self._mirror = backend, mirror
-        self._event, self._directory = event, directory
+        self._backend, self._mirror, self._event = backend, mirror, event
+        self._monotonic = monotonic
+        self._lists = Lists(backend, directory, monotonic)
         self._roots = self._keyring = roots
         self._last: dict[Type, Statement] = {}
         self._known: set[bytes] = set()
         self._resync = threading.Event()
         self.fault: GateError | None = None
-        """Why a statement of the last poll was refused; None: none was."""
+        """Why the last poll failed, or refused a statement or a list; None: it did not."""
+        self.completed: float | None = None
+        """Monotonic seconds of the last poll after which all that is signed was here."""
         self._load()
 
     def _load(self) -> None:
@@ -72,21 +69,9 @@ class Puller:
             except GateError as error:  # it comes again from the server, or is no longer true
                 log.warning("a stored %s is passed over: %s", stored.type, error)
 
-    def check_lists(self) -> None:
-        """Set the newest list file aside when it is damaged, and have it fetched again."""
-        newest = self._last.get(Type.LIST)
-        if newest is None or not isinstance(newest.body, ListHead):
-            return
-        path = list_path(self._directory, newest.serial)
-        try:
-            if rows_hash(path) == newest.body.hash:
-                return
-            log.error("%s does not hold the rows that were signed", path.name)
-        except ListDamaged as error:
-            log.error("%s", error)
-        if path.exists():
-            set_aside(path)
-        self._fetch_list(newest)
+    def suspect_lists(self) -> None:
+        """Have the next poll look into the newest list's file; from any thread."""
+        self._lists.suspect()
 
     def resync(self) -> None:
         """Have the next poll ask for everything again; from any thread."""
@@ -96,20 +81,34 @@ class Puller:
         """One round: new statements with their lists, then new redemptions and conflicts.
 
         Raises:
-            ServerFault, ListNotWritten: this round ends; what was stored stays.
+            ServerFault, ListNotWritten, MirrorNotWritten: this round ends; what was stored stays.
         """
+        try:
+            refused = self._poll()
+        except GateError as error:
+            self.fault = error
+            raise
+        self.fault = refused
+
+    def _poll(self) -> GateError | None:
         if self._resync.is_set():
             self._resync.clear()
+            self._lists.try_again()
             self._mirror.move("statements", 0)
             self._mirror.move("redemptions", 0)
             self._mirror.move("conflicts", 0)
-        self._pull_statements()
+        self._lists.check(self._last.get(Type.LIST))
+        refused = self._pull_statements() or self._missing_list()
+        if refused is None:
+            self.completed = self._monotonic()
         self._pull_redemptions()
         self._pull_conflicts()
+        return refused
 
     # Statements
 
-    def _pull_statements(self) -> None:
+    def _pull_statements(self) -> GateError | None:
+        """Take what is new; returns why one of them was refused, if one was."""
         found, following = self._backend.statements(self._mirror.position("statements"))
         refused: GateError | None = None
         for wire in found:
@@ -118,11 +117,20 @@ class Puller:
             except GateError as error:
                 log.warning("%s %d: %s", wire.type, wire.serial, error)
                 refused = refused or error
-        self.fault = refused
         # Past a refused one the cursor does not go: it is asked for again, and the fault stays
         # visible. Those behind it were judged on their own, and are known by their digest.
         if refused is None:
             self._mirror.move("statements", following)
+        return refused
+
+    def _missing_list(self) -> GateError | None:
+        """Fetch the newest list anew while its file is not there; returns why it still is not."""
+        try:
+            self._lists.restore(self._last.get(Type.LIST))
+        except GateError as error:
+            log.warning("list: %s", error)
+            return error
+        return None
 
     def _take(self, wire: WireStatement) -> None:
         statement = read_statement(wire.wire, self._event, self._keyring)
@@ -130,7 +138,7 @@ class Puller:
             return
         self._check_place(statement)
         if isinstance(statement.body, ListHead):
-            self._fetch_list(statement)
+            self._lists.fetch(statement)
         self._mirror.add_statement(
             StoredStatement(statement.type, statement.serial, statement.digest, wire.wire)
         )
@@ -157,20 +165,6 @@ class Puller:
         if isinstance(statement.body, Keyset):
             self._keyring = keyring_from(self._roots, statement)
 
-    # Lists
-
-    def _fetch_list(self, statement: Statement) -> None:
-        head = statement.body
-        if not isinstance(head, ListHead):
-            raise TypeError(f"a {statement.type} has no rows to fetch")
-        with tempfile.TemporaryFile(dir=self._directory) as rows:
-            sink = _Rows(statement.serial, head, rows)
-            # gzip of random ids does not shrink below a half, nor ever grows by more than this.
-            self._backend.rows(head.hash, sink.write, limit=head.size + head.size // 100 + 4096)
-            sink.finish()
-            rows.seek(0)
-            build_list(self._directory, statement.serial, rows)
-
     # Redemptions elsewhere
 
     def _pull_redemptions(self) -> None:
@@ -196,37 +190,6 @@ def _conflict(row: ConflictRow) -> Conflict:
     return Conflict(
         row.presentation, other.presentation, other.ticket_key, other.list, other.gate, other.at
     )
-
-
-class _Rows:
-    """Unpacks a compressed list into a file, slice by slice: never more than was announced."""
-
-    def __init__(self, serial: int, head: ListHead, file: BinaryIO) -> None:
-        self._serial, self._head, self._file = serial, head, file
-        self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        self._digest = blake2b(digest_size=32)
-        self._size = 0
-
-    def write(self, data: bytes) -> None:
-        """One piece of the body as it comes."""
-        while data:
-            try:
-                rows = self._stream.decompress(data, 1 << 20)
-            except zlib.error as error:
-                raise ListRefused(self._serial, str(error)) from error
-            data = self._stream.unconsumed_tail
-            self._size += len(rows)
-            if self._size > self._head.size or self._stream.unused_data:
-                raise ListRefused(self._serial, f"longer than {self._head.size} bytes")
-            self._digest.update(rows)
-            self._file.write(rows)
-
-    def finish(self) -> None:
-        """The body has ended: is it whole, and the one that was signed?"""
-        if not self._stream.eof or self._size != self._head.size:
-            raise ListRefused(self._serial, f"{self._size} of {self._head.size} bytes")
-        if self._digest.digest() != self._head.hash:
-            raise ListRefused(self._serial, "its hash is another")
 
 
 def _rows(page: Iterable[Redemption]) -> Iterable[RedemptionElsewhere]:

@@ -22,15 +22,22 @@ from sync.http import back_off
 from sync.link import Link, ScannerBabbles, ScannerGone
 from sync.pull import PERIOD, Puller
 from sync.push import JournalReader, Pusher
+from sync.report import Report
 from sync.settle import Settler
 from tickets.errors import GateError
 
 log = logging.getLogger(__name__)
-ONLINE_FOR = 3 * PERIOD
-"""Seconds since the last good answer for which the server counts as online."""
 _LOOK = 1.0
 """Seconds between two looks where nothing calls earlier."""
-PATIENCE = {"claims": 15.0, "journal": 60.0, "push": 120.0, "settle": 120.0, "pull": 900.0}
+PATIENCE = {
+    "claims": 15.0,
+    "tell": 60.0,
+    "journal": 60.0,
+    "push": 120.0,
+    "settle": 120.0,
+    "heartbeat": 120.0,
+    "pull": 900.0,
+}
 """Seconds each role may work without a sign of life; then the service manager restarts sync."""
 
 Wait = Callable[[float], object]
@@ -66,7 +73,7 @@ class Roles:
         self._beats: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue(maxsize=1)
         self._link: Link | None = None
         self._alive = dict.fromkeys(PATIENCE, monotonic())
-        self._told: dict[str, Any] = {}
+        self._report = Report(server, mirror, puller, lambda: self._pusher.waiting, monotonic)
 
     def all(self) -> dict[str, Callable[[], None]]:
         """Every role by its thread's name."""
@@ -76,6 +83,7 @@ class Roles:
             "push": self.push,
             "pull": self.pull,
             "heartbeat": self.heartbeat,
+            "tell": self.tell,
         }
         return roles | ({"settle": self.settle} if self._settler else {})
 
@@ -115,12 +123,12 @@ class Roles:
                 lambda: self._reader.epoch,
                 self._monotonic,
             )
-            self._link, self._told = link, {}
+            self._puller.suspect_lists()  # a scanner that starts reads the file anew: so do we
+            self._link = link
             while True:
                 self._alive["claims"] = self._monotonic()
                 if (message := link.receive(_LOOK)) is not None:
                     self._dispatch(desk, message)
-                self.tell()
         finally:
             self._link = None
             link.close()
@@ -173,10 +181,6 @@ class Roles:
 
     def pull(self) -> None:
         """Fetch statements, lists and redemptions."""
-        try:
-            self._puller.check_lists()
-        except GateError as error:
-            log.warning("pull: %s", error)
         self._retrying("pull", self._pull, most=60.0)
 
     def _pull(self) -> None:
@@ -203,9 +207,11 @@ class Roles:
     def heartbeat(self) -> None:
         """Carry heartbeats to the server and its answers back."""
         while True:
-            nonce, health = self._beats.get()
+            self._alive["heartbeat"] = self._monotonic()
             try:
-                self._beat(nonce, health)
+                self._beat(*self._beats.get(timeout=_LOOK))
+            except queue.Empty:  # scanner asks every few seconds, not every second
+                continue
             except GateError as error:
                 log.warning("heartbeat: %s", error)
 
@@ -216,25 +222,15 @@ class Roles:
             self._puller.resync()
         self._send({"beat": {"nonce": nonce, "time": beat.time, "commands": commands}})
 
-    # What scanner shows of the server
-
     def tell(self) -> None:
-        """Tell scanner how the server is, when that has changed."""
-        state = self.state()
-        if state != self._told:
-            self._told = state
-            self._send({"server": state})
+        """Tell scanner how the server is; on its own, so that no claim waits for the count."""
+        self._retrying("tell", self._tell, most=10.0)
 
-    def state(self) -> dict[str, Any]:
-        """`online`, `last_contact` (Unix seconds by the system's clock, or None), counts."""
-        contact = self._server.last_contact
-        age = None if contact is None else self._monotonic() - contact
-        return {
-            "online": age is not None and age <= ONLINE_FOR,
-            "last_contact": None if age is None else round(time.time() - age),
-            "waiting": self._pusher.waiting,
-            "parked": self._mirror.parked_count(),
-        }
+    def _tell(self) -> None:
+        link = self._link
+        if link is not None and (state := self._report.news(link)) is not None:
+            self._send({"server": state})
+        self._wait(_LOOK)
 
     def _send(self, message: dict[str, Any]) -> None:
         link = self._link

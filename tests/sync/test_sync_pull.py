@@ -1,14 +1,17 @@
 """Pulling: only what is signed, in order and whole is kept; the rest is named and asked again."""
 
+import errno
 import gzip
+import tempfile
 
 import pytest
 
-from store.listfile import ListFile, list_path, list_serials
+from store.listfile import ListFile, ListNotWritten, list_path, list_serials
 from store.mirror import MirrorReader
-from sync.errors import ServerUnreachable
-from sync.pull import ListRefused, Puller
-from tests.rigs.server import EVENT, LIST_SEED, STRANGER_SEED, roots, rows_of, signer
+from sync.errors import ServerFault, ServerUnreachable
+from sync.lists import ListRefused
+from sync.pull import Puller
+from tests.rigs.server import EVENT, LIST_SEED, STRANGER_SEED, Mode, roots, rows_of, signer
 from tickets.attacks import Attack, StatementRejected
 from tickets.bodies import Delta
 from tickets.rows import Status, Ticket, pack
@@ -157,9 +160,91 @@ def test_a_damaged_list_file_is_kept_aside_and_fetched_again(
     puller.poll()
     path = list_path(tmp_path, 5)
     path.write_bytes(path.read_bytes()[:5000])
-    Puller(gate, mirror, roots(), EVENT, tmp_path).check_lists()
+    Puller(gate, mirror, roots(), EVENT, tmp_path).poll()
     assert ListFile(path).rows == 100
     assert path.with_name("list-5.db.damaged").exists()
+
+
+def test_a_list_damaged_while_the_server_is_away_is_fetched_when_it_is_back(
+    published, puller, gate, mirror, tmp_path
+):
+    puller.poll()
+    path = list_path(tmp_path, 5)
+    path.write_bytes(b"damaged")
+    again = Puller(gate, mirror, roots(), EVENT, tmp_path)
+    published.mode, published.only = Mode.FAIL, "lists"
+    again.poll()
+    assert isinstance(again.fault, ServerFault)
+    assert again.completed is None, "its statements alone are not enough"
+    published.mode = Mode.GOOD
+    again.poll()
+    assert ListFile(path).rows == 100
+    assert again.fault is None
+    assert again.completed is not None
+
+
+def test_a_list_damaged_later_is_looked_into_when_scanner_starts_anew(published, puller, tmp_path):
+    puller.poll()
+    path = list_path(tmp_path, 5)
+    path.write_bytes(b"damaged")
+    puller.suspect_lists()
+    puller.poll()
+    assert ListFile(path).rows == 100
+
+
+def test_a_list_file_that_was_removed_is_fetched_again(published, puller, tmp_path):
+    puller.poll()
+    list_path(tmp_path, 5).unlink()
+    puller.poll()
+    assert ListFile(list_path(tmp_path, 5)).rows == 100
+
+
+def test_a_refused_body_is_not_downloaded_at_every_poll(server, gate, mirror, tmp_path):
+    """The pause doubles; a newer list, or the organiser's resync, is fetched at once."""
+    now = [0.0]
+    puller = Puller(gate, mirror, roots(), EVENT, tmp_path, monotonic=lambda: now[0])
+    downloads = lambda: sum(path.startswith("/v1/lists/") for _, path in server.asked)  # noqa: E731
+    server.publish_keyset()
+    server.publish_list(5, TICKETS, b"other rows")
+    for seconds, wanted in [(0, 1), (50, 1), (60, 2), (170, 2), (180, 3)]:
+        now[0] = seconds
+        puller.poll()
+        assert isinstance(puller.fault, ListRefused), "as long as it is not cured"
+        assert downloads() == wanted, seconds
+    puller.resync()
+    puller.poll()
+    assert downloads() == 4
+    server.statements.pop()
+    server.publish_list(6, TICKETS[:50])
+    puller.poll()
+    assert puller.fault is None
+    assert downloads() == 5
+
+
+def test_a_card_without_room_for_the_rows_is_named(published, puller, tmp_path, monkeypatch):
+    def full(dir: object) -> None:  # noqa: A002
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    puller.poll()
+    assert isinstance(puller.fault, ListNotWritten)
+
+
+def test_a_poll_is_complete_when_nothing_of_it_was_refused(published, gate, mirror, tmp_path):
+    now = [100.0]
+    puller = Puller(gate, mirror, roots(), EVENT, tmp_path, monotonic=lambda: now[0])
+    assert puller.completed is None
+    puller.poll()
+    assert puller.completed == 100.0
+    now[0] = 110.0
+    published.publish(CANCELLED, 6, signers=[signer(STRANGER_SEED)])
+    puller.poll()
+    assert puller.completed == 100.0
+    published.go_offline()
+    with pytest.raises(ServerUnreachable):
+        puller.poll()
+    assert puller.completed == 100.0
+    assert isinstance(puller.fault, ServerUnreachable)
 
 
 def test_a_statement_changed_on_the_card_is_passed_over(published, puller, gate, mirror, tmp_path):
