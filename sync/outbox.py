@@ -111,7 +111,12 @@ class Outbox:
     @property
     def position(self) -> int:
         """Every record up to this seq is acknowledged."""
-        return min(self._items) - 1 if self._items else self.read
+        return self.position_without(())
+
+    def position_without(self, seqs: Iterable[int]) -> int:
+        """The position once `seqs` are done too."""
+        done = set(seqs)
+        return min((seq for seq in self._items if seq not in done), default=self.read + 1) - 1
 
     @property
     def waiting(self) -> int:

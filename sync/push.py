@@ -173,10 +173,14 @@ class Pusher:
         sent = {entry["seq"]: entry for entry in batch}
         done = [answer.seq for answer in answers]
         with self._reader.lock:
-            up_to = outbox.done(done)
+            up_to = outbox.position_without(done)
         parked = list(_parked(outbox.epoch, sent, answers))
         conflicts = list(_conflicts(sent, answers))
+        # Stored before it is forgotten: with a full disk the batch goes up again, and its answers,
+        # of which some are told once, come again.
         self._mirror.acknowledge(outbox.epoch, done, up_to, parked, conflicts)
+        with self._reader.lock:
+            outbox.done(done)
         for row in parked:
             log.error("record %d is parked: %s", row.seq, row.reason)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from store.mirror import Conflict, MirrorReader
+from store.mirror import Conflict, MirrorNotWritten, MirrorReader
 from store.records import Kind
 from sync.errors import ServerFault, ServerRefused, ServerUnreachable
 from sync.link import Link, ScannerBabbles, ScannerGone
@@ -133,6 +133,27 @@ def test_a_parked_record_is_kept_with_its_reason_and_never_sent_again(
     assert (parked.seq, parked.reason) == (1, "hash does not match")
     assert json.loads(parked.entry)["kind"] == "fault"
     assert server.received == [1, 2]
+
+
+def test_a_full_disk_loses_no_answer(scanner, server, bench, mirror):
+    """What could not be stored goes up again, though the batches after it are stored."""
+    scanner.write(Kind.FAULT)
+    scanner.write(Kind.FAULT)
+    server.verdicts[1] = {"result": "parked", "reason": "hash does not match"}
+    acknowledge = mirror.acknowledge
+
+    def full(*_: object) -> None:
+        raise MirrorNotWritten(mirror.path, "database or disk is full")
+
+    mirror.acknowledge = full
+    with pytest.raises(MirrorNotWritten):
+        bench.push_all()
+    assert bench.pusher.waiting == 2
+    mirror.acknowledge = acknowledge
+    scanner.write(Kind.FAULT)
+    bench.push_all()
+    assert [row.seq for row in mirror.parked()] == [1]
+    assert mirror.position(f"records/{scanner.epoch.hex()}") == 3
 
 
 def test_a_fork_is_parked_as_an_alarm(scanner, server, bench, mirror):
