@@ -66,7 +66,7 @@ class ClaimDesk:
 
         def work() -> None:
             try:
-                answer.give(self._ask(authority, claim, deadline))
+                self._ask(authority, claim, deadline, answer)
             except MirrorNotWritten as error:  # no intent, no claim: the gate's policy decides
                 log.error("claim %s: %s", claim.presentation.hex(), error)
                 answer.give(Unreachable())
@@ -76,15 +76,17 @@ class ClaimDesk:
 
         threading.Thread(target=work, name="claim", daemon=True).start()
 
-    def _ask(self, authority: Authority, claim: Claim, deadline: float) -> ClaimResult:
+    def _ask(self, authority: Authority, claim: Claim, deadline: float, answer: "_Answer") -> None:
         self._mirror.intend(_intent(claim, authority.kind, self._epoch()))
         left = deadline - self._monotonic()
         if left <= 0:  # the disk took it all; nothing has left, so nothing is held
             self._mirror.close_intent(claim.presentation, "not_held")
-            return Unreachable()
+            answer.give(Unreachable())
+            return
         result = authority.claim(claim, left)
+        # The guest waits for this, and nobody for the note: without it the journal settles all.
+        answer.give(result)
         self._mirror.answered(claim.presentation, _name(result))
-        return result
 
     def probe(self, number: int) -> None:
         """Ask the authority whether it is there and tell scanner; returns at once."""

@@ -51,10 +51,17 @@ class Desk:
 
     def __init__(self, authority: Any, mirror: Mirror) -> None:
         self.said: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.noted = threading.Event()
+        self._answered = mirror.answered
+        mirror.answered = self._note
         self.desk = ClaimDesk(authority, mirror, self.said.put, lambda: b"epoch..1")
 
     def answer(self) -> dict[str, Any]:
         return self.said.get(timeout=10)
+
+    def _note(self, presentation: bytes, result: str) -> None:
+        self._answered(presentation, result)
+        self.noted.set()
 
 
 def result_of(mirror: Mirror) -> str | None:
@@ -75,6 +82,7 @@ def test_the_authoritys_answer_reaches_scanner(mirror, result, said):
     desk = Desk(Authority(lambda _: result), mirror)
     desk.desk.claim(claim())
     assert desk.answer() == {"answer": {"presentation": P.hex()} | said}
+    assert desk.noted.wait(10)
     assert result_of(mirror) == said["result"]
 
 
@@ -101,24 +109,17 @@ def test_the_request_has_what_is_left_of_the_budget(mirror):
 
 
 def test_a_hanging_authority_is_unreachable_and_its_late_answer_is_noted(mirror):
-    late, noted = threading.Event(), threading.Event()
+    late = threading.Event()
 
     def hang(_: Claim) -> ClaimResult:
         late.wait(10)
         return Granted()
 
-    answered = mirror.answered
-
-    def note(presentation: bytes, result: str) -> None:
-        answered(presentation, result)
-        noted.set()
-
-    mirror.answered = note
     desk = Desk(Authority(hang), mirror)
     desk.desk.claim(claim(budget=0.05))
     assert desk.answer()["answer"]["result"] == "unreachable"
     late.set()
-    assert noted.wait(10)
+    assert desk.noted.wait(10)
     assert result_of(mirror) == "granted", "and settled by the journal"
     assert desk.said.empty(), "one answer a claim"
 
@@ -164,6 +165,25 @@ def test_an_intent_that_took_the_whole_budget_sends_nothing(mirror):
     assert said.get(timeout=10)["answer"]["result"] == "unreachable"
     assert authority.budgets == []
     assert mirror.how_closed(P) == "not_held"
+
+
+def test_a_guest_does_not_wait_until_the_answer_is_on_disk(mirror):
+    card = threading.Event()
+    mirror.answered = lambda *_: card.wait(10)
+    desk = Desk(Authority(lambda _: Granted()), mirror)
+    desk.desk.claim(claim(budget=5.0))
+    assert desk.said.get(timeout=4)["answer"]["result"] == "granted"
+    card.set()
+
+
+def test_a_grant_that_cannot_be_noted_is_a_grant(mirror):
+    def full(*_: object) -> None:
+        raise MirrorNotWritten(mirror.path, "database or disk is full")
+
+    mirror.answered = full
+    desk = Desk(Authority(lambda _: Granted()), mirror)
+    desk.desk.claim(claim())
+    assert desk.answer()["answer"]["result"] == "granted"
 
 
 def test_a_full_disk_sends_nothing(mirror):
