@@ -2,12 +2,18 @@
 
 import os
 import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from central.overview import alarms, entries, parked_records
 from store.records import Kind
 from tests.integration.conftest import Venue
+from tests.rigs.central_rig import ROOT
 from tests.rigs.real_gate import RealGate, until
 
 
@@ -98,3 +104,42 @@ def test_an_interrupted_ticket_is_not_resumed_at_another_gate(venue: Venue) -> N
     assert kinds == [Kind.SCAN, Kind.INTERRUPTED]
     elsewhere = venue.north.present(code, "left")
     assert elsewhere["reason"] in ("taken_elsewhere", "already_redeemed")
+
+
+def _another(find: Callable[[], int], than: int) -> bool:
+    return find() not in (0, than)
+
+
+def _child(parent: int, part: str) -> int:
+    """Process id of a part that a process started; 0 while there is none."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    for child in children:
+        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        if words[1:4] == [b"-P", b"-m", part.encode()]:
+            return int(child)
+    return 0
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(180)
+def test_admit_run_starts_again_whatever_is_killed(venue: Venue, tmp_path: Path) -> None:
+    """scanner, sync and screen under one parent: each is killed, and the gate is whole again."""
+    gate = RealGate(tmp_path, f"desk-{os.urandom(3).hex()}", venue.central, venue.central.url)
+    command = [sys.executable, "-P", "-m", "cli", "run", str(gate.config)]
+    command += ["--state", str(gate.state), "--run", str(gate.run)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with (tmp_path / "run.log").open("wb") as log, gate:
+        desk = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        try:
+            gate.ready()
+            for part in ("scanner", "sync", "screen"):
+                find = partial(_child, desk.pid, part)
+                victim = until(find, part)
+                os.kill(victim, signal.SIGKILL)
+                until(partial(_another, find, victim), f"another {part}")
+                gate.ready()
+                assert gate.enter(venue.code())["outcome"] == "passage"
+        finally:
+            desk.terminate()
+            assert desk.wait(20) is not None
+        assert gate.chain_holds()

@@ -2,9 +2,14 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
-from store.records import Kind
+import pytest
+
+from store.journal import Journal
+from store.records import Kind, Record
 from tests.integration.conftest import Venue
+from tests.rigs.central_rig import EVENT
 
 
 def test_the_record_can_be_read_from_outside_when_the_verdict_is_heard(venue: Venue) -> None:
@@ -14,6 +19,24 @@ def test_the_record_can_be_read_from_outside_when_the_verdict_is_heard(venue: Ve
         scans = venue.north.records(Kind.SCAN, presentation=verdict["presentation"])
         assert [scan.record.verdict for scan in scans] == ["admitted"]
     assert venue.north.chain_holds()
+
+
+def test_the_head_that_sync_is_told_can_be_read_by_it(tmp_path: Path) -> None:
+    """Within a transaction the head stays where it was; a rolled back one never moves it."""
+    journal = Journal(tmp_path / "journal.db", EVENT)
+    record = Record(Kind.MODE, at=1.0, event=EVENT)
+    with journal.transaction():
+        journal.append(record)
+        journal.append(record)
+        assert (journal.seq, journal.after(0, 10)) == (0, [])
+    assert journal.seq == len(journal.after(0, 10)) == 2
+    with pytest.raises(RuntimeError), journal.transaction():
+        journal.append(record)
+        raise RuntimeError("the card is gone")
+    assert journal.seq == len(journal.after(0, 10)) == 2
+    journal.record(record)
+    assert journal.after(2, 10)[0].hash == journal.head
+    journal.close()
 
 
 def test_a_gate_killed_at_its_verdict_has_the_record_and_resumes_the_guest_once(
