@@ -57,7 +57,7 @@ class Facts:
     policy: GatePolicy
     claim: Claim = Claim()
     list_age: float | None = 0.0
-    """Since the list was last known to be current; None: never."""
+    """Since the list was last known to be current; None: there is nothing to tell it by."""
     resume_open: bool = False
     """This lane came back after a crash less than 120 s ago."""
     training: bool = False
@@ -283,7 +283,8 @@ TESTS: tuple[Callable[[Facts], Verdict | None], ...] = (
 
 
 def _list_is_old(facts: Facts) -> bool:
-    return facts.list_age is None or facts.list_age > facts.policy.old_list_after
+    # Nothing known of its age is no news of its being old: only what is known refuses (I11).
+    return facts.list_age is not None and facts.list_age > facts.policy.old_list_after
 
 
 def _marks(facts: Facts) -> Verdict:

@@ -82,6 +82,8 @@ class Parts:
             root_keys=config.trust.root_keys,
             threshold=config.trust.threshold,
             directory=state / "sync",
+            own=own,
+            clock=self.clock,
             report=lambda name, error: self.gate.report(name, error),  # noqa: PLW0108
         )
         stamp = Stamp(self.clock, config.gate.event, boot)

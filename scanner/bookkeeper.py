@@ -4,16 +4,16 @@ sync is not believed: every keyset, policy, delta and list is verified here agai
 """
 
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
+from admission.clock import Clock
 from admission.errors import GateError
 from admission.rules import PolicyMalformed
 from scanner.admissions import NotReady
 from scanner.books import Books
 from scanner.elsewhere import Report
 from scanner.identity import Identity
+from scanner.list_age import ListAge
 from scanner.list_files import ListFiles, RowsHasher
 from scanner.statements import Chain, Statements
 from store.listfile import ListFile
@@ -29,6 +29,16 @@ FIRST_WAIT = 2.0
 """Seconds a look may wait for a list to be hashed as long as there are no books at all."""
 
 
+class StateNotWritten(GateError):
+    """What the gate should know after a restart could not be written."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"the gate cannot keep what it knows of its list: {error.strerror or error}",
+            "Free space on the card, or replace it; until then do not restart the gate offline",
+        )
+
+
 class Bookkeeper:
     """Builds `Books` from what sync fetched; one thread calls `poll`, any thread the rest."""
 
@@ -39,20 +49,21 @@ class Bookkeeper:
         root_keys: tuple[bytes, ...],
         threshold: int,
         directory: Path,
+        own: Path,
+        clock: Clock,
         report: Report,
-        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`directory` is sync's state; it is only read."""
+        """`directory` is sync's state, which is only read; `own` is where the keeper writes."""
         self.identity: Identity | None = None
         self._no_identity = "the gate has only just started", "Wait a moment"
-        self._event, self._directory, self._report, self._now = event, directory, report, now
+        self._event, self._directory, self._report = event, directory, report
         self._mirror = MirrorReader(directory / "mirror.db")
         self._statements = Statements(event, root_keys, threshold)
-        self._hasher = RowsHasher(now)
+        self._hasher = RowsHasher(clock.monotonic)
         self._files = ListFiles(directory, self._hasher)
         self._cursor = 0
         self._books: Books | None = None
-        self._current_at: float | None = None
+        self._age = ListAge(own / "contact.json", clock)
         self._in_force: Chain | None = None
         """The list of the books; not the newest while that one's file is not there or not whole."""
         self._lock = threading.Lock()
@@ -73,13 +84,17 @@ class Bookkeeper:
         """Whether a list is being verified: the next `poll` may know more without any news."""
         return self._hasher.busy
 
-    def contacted(self, at: float) -> None:
-        """sync asked the server and has all its statements, at `at` monotonic seconds."""
-        self._current_at = at
+    def contacted(self, ago: float) -> None:
+        """`ago` seconds before now, sync had all statements that the server has."""
+        self._age.contacted(ago)
 
     def age(self) -> float | None:
-        """Seconds since the list was last known to be current; None: not since the start."""
-        return None if self._current_at is None else max(0.0, self._now() - self._current_at)
+        """Seconds since the list in force was last known to be current; None: there is none."""
+        force, newest = self._in_force, self._statements.newest_chain
+        if force is None or newest is None:
+            return None
+        missing = None if newest is force else newest.head.issued
+        return self._age.seconds(force.newest.issued, missing)
 
     def conflicts(self) -> list[dict[str, object]]:
         """Entries of ours beyond what their tickets allow, as the server named them."""
@@ -112,6 +127,14 @@ class Bookkeeper:
         news = self._read_mirror()
         if news or self._in_force is not self._statements.newest_chain:
             self._build(news)
+        self._save_age()
+
+    def _save_age(self) -> None:
+        try:
+            if self._age.save():
+                self._report("state", None)
+        except OSError as error:
+            self._report("state", StateNotWritten(error))
 
     # -- statements ----------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ class Books:
     """Changes since the full list; None: removed from it."""
     rows: int = 0
     age: Callable[[], float | None] = lambda: 0.0
-    """Seconds since the list was last known to be current; None: never."""
+    """Seconds since the list was last known to be current; None: nothing tells."""
 
     def ticket(self, key: bytes) -> Ticket | None:
         """The ticket's row, deltas applied; None: not on the list."""

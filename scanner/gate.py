@@ -101,8 +101,8 @@ class Gate:
                 "cause": error.cause,
             }
         age = self.books.age()
-        old = age is None or age > self.policy.old_list_after
-        state = "old" if old else "aging" if age and age > self.policy.warn_list_after else "ok"
+        limits = {"old": self.policy.old_list_after, "aging": self.policy.warn_list_after}
+        state = next((name for name, limit in limits.items() if (age or 0.0) > limit), "ok")
         return {"serial": books.serial, "rows": books.rows, "age": age, "state": state}
 
     def _authority_status(self) -> dict[str, Any]:

@@ -16,6 +16,9 @@ from store.records import entry_to_json
 
 FULL = MOST_MESSAGE - 4096
 """Bytes of records put into one message."""
+MOST_NUMBER = 1e12
+"""Larger than any time or count that sync may tell of."""
+MOST_TEXT = 500
 
 
 class SyncDoor:
@@ -110,11 +113,26 @@ class SyncDoor:
     def _server_state(self, state: dict[str, Any]) -> None:
         was_online = self._gate.server.get("online")
         online = bool(state.get("online"))
-        said = {name: state.get(name) for name in ("last_contact", "waiting", "parked")}
-        # Numbers only: a text of 60 kB would make every status too large to be read.
-        numbers = {n: v if isinstance(v, int | float) else None for n, v in said.items()}
-        self._gate.server = {"online": online} | numbers
-        if online:
-            self._gate.books.contacted(self._gate.clock.monotonic())
+        self._gate.server = {"online": online} | {
+            name: _number(state.get(name)) for name in ("last_contact", "waiting", "parked")
+        }
+        self._gate.report("sync", _fault(state.get("fault")))
+        # Not `online`: a server that answers pings and refuses statements makes no list newer.
+        age = _number(state.get("list_age"))
+        if age is not None and age >= 0:
+            self._gate.books.contacted(age)
         if was_online != online:
             self._gate.events.publish("server", state="online" if online else "offline")
+
+
+def _number(value: object) -> float | int | None:
+    """A finite number as it is, None for all else: a long text would hide the whole status."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) < MOST_NUMBER else None  # false for nan too
+
+
+def _fault(told: object) -> GateError | None:
+    if not isinstance(told, dict):
+        return None
+    return GateError(str(told.get("cause"))[:MOST_TEXT], str(told.get("remedy"))[:MOST_TEXT])

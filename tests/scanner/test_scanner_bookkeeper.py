@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from admission.clock import ClockState, FakeClock
 from admission.errors import GateError
 from scanner.admissions import NotReady
 from scanner.bookkeeper import Bookkeeper
@@ -20,6 +21,7 @@ from tickets.rows import Status, Ticket, pack
 from tickets.statements import sign_statement
 
 ROOT, LIST, ISSUER, THIEF = (bytes([number]) * 32 for number in (1, 2, 3, 9))
+ISSUED = 1_795_000_000
 POLICY: dict[str, object] = {"lists": {"main": {}}, "products": {}}
 
 
@@ -51,13 +53,21 @@ class Bench:
         self.faults: dict[str, GateError] = {}
         """Those that stand now."""
         self.last = b""
+        self.clock = FakeClock(at=ISSUED + 300.0)
+        self.own = directory / "scanner"
+        self.own.mkdir()
+        self.start()
+
+    def start(self) -> None:
+        """Start the keeper, anew after the first time."""
         self.keeper = Bookkeeper(
             event=EVENT,
             root_keys=(public_key_of(ROOT),),
             threshold=1,
-            directory=directory,
+            directory=self.directory,
+            own=self.own,
+            clock=self.clock,
             report=self._report,
-            now=lambda: 100.0,
         )
 
     def _report(self, name: str, error: GateError | None) -> None:
@@ -83,7 +93,7 @@ class Bench:
             body,
             event=EVENT,
             serial=serial,
-            issued=1_000,
+            issued=ISSUED,
             expires=2_000_000_000,
             signers=[signer(seed)],
             previous=previous,
@@ -225,13 +235,101 @@ def test_the_servers_time_must_answer_our_nonce(bench: Bench) -> None:
         bench.keeper.server_time(wire, b"m" * 16)
 
 
-def test_the_list_has_no_age_before_the_first_contact(bench: Bench) -> None:
-    """After a start nobody knows how old it is until sync has asked."""
+# The age of the list
+
+DAY = 86_400.0
+
+
+def test_the_age_counts_from_the_last_contact(bench: Bench) -> None:
+    """sync says how long ago it had all statements; from then on the clock says it."""
     bench.publish(row("anna"))
     bench.poll()
-    assert bench.keeper.books().age() is None
-    bench.keeper.contacted(40.0)
+    bench.keeper.contacted(20.0)
+    bench.clock.advance(40.0)
     assert bench.keeper.books().age() == 60.0
+    bench.keeper.contacted(100.0)  # told late: what is known already is newer
+    assert bench.keeper.books().age() == 60.0
+
+
+def test_a_gate_that_starts_offline_knows_how_old_its_list_is(bench: Bench) -> None:
+    """I11: five minutes without power are no reason to refuse everybody."""
+    bench.publish(row("anna"))
+    bench.clock.advance(3 * DAY)
+    bench.poll()
+    bench.keeper.contacted(0.0)
+    bench.poll()
+    bench.clock.advance(300.0)
+    bench.start()
+    bench.poll()
+    assert bench.keeper.books().age() == pytest.approx(300.0)
+
+
+def test_without_any_contact_the_list_is_as_old_as_its_newest_statement(bench: Bench) -> None:
+    """A gate whose state was prepared elsewhere: the server's own time says it."""
+    bench.publish(row("anna"))
+    bench.poll()
+    assert bench.keeper.books().age() == 300.0
+
+
+def test_a_contact_under_an_unknown_clock_is_not_kept(bench: Bench) -> None:
+    """The next run could not tell how long ago it was."""
+    bench.publish(row("anna"))
+    bench.clock.state = ClockState.UNKNOWN
+    bench.clock.at -= DAY
+    bench.poll()
+    bench.keeper.contacted(0.0)
+    bench.poll()
+    assert bench.keeper.books().age() == 0.0
+    bench.clock.at += 3 * DAY
+    bench.clock.state = ClockState.SYNCHRONISED
+    bench.start()
+    bench.poll()
+    assert bench.keeper.books().age() == 300.0 + 2 * DAY
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"contact": null}', b'{"contact": 1e999}', b"[" * 5000]
+)
+def test_a_spoilt_memory_of_the_contact_is_passed_over(bench: Bench, content: bytes) -> None:
+    """A power cut while it was written, or a bad card."""
+    bench.publish(row("anna"))
+    (bench.own / "contact.json").write_bytes(content)
+    bench.start()
+    bench.poll()
+    assert bench.keeper.books().age() == 300.0
+
+
+def test_the_contact_is_written_once_a_minute_at_most(bench: Bench) -> None:
+    """Ten seconds are the period of sync; a card is not written that often for it."""
+    bench.publish(row("anna"))
+    written = set()
+    for _ in range(13):
+        bench.keeper.contacted(0.0)
+        bench.poll()
+        written.add((bench.own / "contact.json").read_bytes())
+        bench.clock.advance(10.0)
+    assert len(written) == 3
+
+
+def test_a_card_that_takes_nothing_is_a_fault_and_no_end(bench: Bench) -> None:
+    """The books stay; what cannot be kept is said."""
+    bench.publish(row("anna"))
+    bench.own.rmdir()
+    bench.keeper.contacted(0.0)
+    bench.poll()
+    assert bench.keeper.books().age() == 0.0
+    assert "do not restart" in bench.faults["state"].remedy
+
+
+def test_while_the_newest_list_is_missing_the_one_in_force_ages(bench: Bench) -> None:
+    """Contact or not: what the gate decides by stopped being current when that was issued."""
+    bench.publish(row("anna"))
+    bench.poll()
+    rows = pack(row("bert"))
+    bench.put(ListHead(1, len(rows), rows_hash(rows)), 3)
+    bench.poll()
+    bench.keeper.contacted(0.0)
+    assert bench.keeper.books().age() == 300.0
 
 
 # A list file that is not whole
