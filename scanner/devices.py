@@ -14,39 +14,54 @@ from scanner.messages import DeviceFault, Message, Sensor
 Put = Callable[[Message], None]
 
 
-class NoTurnstile:
-    """Stands in for a turnstile that could not be opened: the lane is out of service with it."""
+class MissingTurnstile:
+    """Stands in for a turnstile that could not be opened, until `lock` finds that it can be."""
 
-    def __init__(self, error: GateError) -> None:
-        self.error = error
+    def __init__(self, open_it: Callable[[], Turnstile], error: GateError) -> None:
+        self._open, self._error = open_it, error
+        self._found: Turnstile | None = None
 
     def release(self, direction: Direction) -> None:
-        """Say why not."""
-        raise self.error
+        """Let one person through, or say why not."""
+        self._device().release(direction)
 
     def hold_open(self) -> None:
-        """Say why not."""
-        raise self.error
+        """Stay open, or say why not."""
+        self._device().hold_open()
 
     def lock(self) -> None:
-        """Nothing moves."""
+        """Try to open the device, locked. Raises what is still wrong with it."""
+        if self._found is None:
+            self._found = self._open()
+        self._found.lock()
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Let go of it, if it was found."""
+        if self._found is not None:
+            self._found.close()
 
     def watch(self, on_signal: OnSignal) -> None:
-        """It has no sensors."""
+        """Whoever opens it watches it."""
+
+    def _device(self) -> Turnstile:
+        if self._found is None:
+            raise self._error
+        return self._found
 
 
 def open_lane_turnstile(config: LaneConfig, scheduler: Scheduler, put: Put) -> Turnstile:
     """The lane's turnstile, watched; or its stand-in, with the fault put into the queue."""
-    try:
+
+    def open_it() -> Turnstile:
         turnstile = open_turnstile(_uri(config.turnstile), scheduler)
+        turnstile.watch(lambda signal, active: put(Sensor(signal, active)))
+        return turnstile
+
+    try:
+        return open_it()
     except GateError as error:
         put(DeviceFault("turnstile", error, blocks=True))
-        return NoTurnstile(error)
-    turnstile.watch(lambda signal, active: put(Sensor(signal, active)))
-    return turnstile
+        return MissingTurnstile(open_it, error)
 
 
 def open_lane_lights(config: LaneConfig, put: Put) -> Lights | None:

@@ -518,7 +518,9 @@ class Lane:
                 self._step(MODE_EVENTS[self.mode])
 
     def _retry(self, now: float) -> None:
-        """See whether journal and books are back; devices report for themselves."""
+        """See whether turnstile, journal and books are back; other devices say so themselves."""
+        if "turnstile" in self.faults.now and self._metal.works_again():
+            self._clear("turnstile")
         for name in ("journal", "not_ready"):
             if name not in self.faults.now:
                 continue

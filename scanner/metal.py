@@ -34,6 +34,14 @@ class Metal:
         """Let everybody through."""
         self._move(self._turnstile.hold_open)
 
+    def works_again(self) -> bool:
+        """Whether the turnstile, which failed, takes a command again; it is locked by it."""
+        try:
+            self._turnstile.lock()
+        except GateError:
+            return False  # known and shown already
+        return True
+
     def show(self, lamp: Lamp, seconds: float | None = None) -> None:
         """Show one lamp, for so many seconds or until the next."""
         self.lamp_until = None if seconds is None else self._clock.monotonic() + seconds

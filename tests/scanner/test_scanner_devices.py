@@ -7,11 +7,12 @@ import pytest
 from admission.direction import Direction
 from admission.errors import GateError
 from config.models import LaneConfig
+from drivers.person import Person
 from drivers.protocols import Signal
 from drivers.scheduler import FakeScheduler
 from drivers.sim import SimulatedInput, SimulatedTurnstile
 from scanner.devices import (
-    NoTurnstile,
+    MissingTurnstile,
     has_passage_sensor,
     open_lane_lights,
     open_lane_turnstile,
@@ -47,20 +48,37 @@ def test_a_turnstile_reports_its_sensors_to_the_lane() -> None:
 def test_a_turnstile_that_cannot_be_opened_blocks_the_lane(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The stand-in moves nothing and says why; locking it is always safe."""
+    """The stand-in moves nothing, says why, and closes safely."""
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "no-such-factory")
     heard: list[Message] = []
     turnstile = open_lane_turnstile(lane(turnstile=NOWHERE), FakeScheduler(), heard.append)
-    assert isinstance(turnstile, NoTurnstile)
     (fault,) = heard
     assert isinstance(fault, DeviceFault)
     assert fault.blocks
-    with pytest.raises(GateError):
-        turnstile.release(Direction.ENTRY)
-    with pytest.raises(GateError):
-        turnstile.hold_open()
-    turnstile.lock()
+    for call in (lambda: turnstile.release(Direction.ENTRY), turnstile.hold_open, turnstile.lock):
+        with pytest.raises(GateError):
+            call()
     turnstile.close()
+
+
+def test_a_turnstile_that_appears_later_is_found() -> None:
+    """Locking is how the lane asks; from then on it works, sensors and all."""
+    there: list[SimulatedTurnstile] = []
+
+    def open_it() -> SimulatedTurnstile:
+        if not there:
+            raise GateError("no answer", "Check its cable")
+        return there[0]
+
+    turnstile = MissingTurnstile(open_it, GateError("no answer", "Check its cable"))
+    with pytest.raises(GateError):
+        turnstile.lock()
+    there.append(SimulatedTurnstile(FakeScheduler(), Person.parse("never")))
+    turnstile.lock()
+    turnstile.release(Direction.ENTRY)
+    assert not there[0].locked
+    turnstile.close()
+    assert there[0].locked
 
 
 def test_lights_that_cannot_be_opened_do_not_block(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -633,9 +633,9 @@ def test_a_device_that_comes_back_late_still_resumes(tmp_path: Path) -> None:
     """The 120 s run from when the lane can admit again, not from the start of the process."""
     gate = GateRig(tmp_path, [row("anna")], person="never")
     gate.sight(code("anna"))
-    again = gate.crash(DeviceFault("turnstile", GateError("no answer", "Look"), blocks=True))
+    again = gate.crash(DeviceFault("turnstile_fault", GateError("no answer", "Look"), blocks=True))
     again.advance(130)
-    again.lane.handle(DeviceFault("turnstile", None))
+    again.lane.handle(DeviceFault("turnstile_fault", None))
     again.show(code("anna"))
     assert len(again.records(Kind.RESUMED)) == 1
 
@@ -682,3 +682,21 @@ def test_a_journal_that_opens_late_is_recovered_before_it_decides(tmp_path: Path
     again.show(code("anna"))
     assert again.outcomes()[0] is Kind.INTERRUPTED
     assert len(again.records(Kind.RESUMED)) == 1
+
+
+def test_a_turnstile_that_failed_once_is_tried_again(tmp_path: Path) -> None:
+    """The lane is back by itself when the device takes commands again."""
+    gate = GateRig(tmp_path, [row("anna")])
+    release = gate.turnstile.release
+
+    def broken(direction: Direction) -> None:
+        raise GateError("the line is gone", "Check the cable")
+
+    gate.turnstile.release = broken  # type: ignore[method-assign]
+    gate.show(code("anna"))
+    assert gate.lane.state is State.OUT
+    assert gate.outcomes() == [Kind.ABORTED]
+    gate.turnstile.release = release  # type: ignore[method-assign]
+    gate.advance(3)
+    gate.show(code("anna"))
+    assert gate.outcomes() == [Kind.ABORTED, Kind.PASSAGE]
