@@ -7,6 +7,7 @@ processes of a machine share.
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -94,7 +95,7 @@ def decode(data: bytes) -> Message:
         if not isinstance(body, dict):
             raise _strange("is no object")
         return _read(body)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
         raise _strange(f"cannot be read: {type(error).__name__}") from error
 
 
@@ -105,13 +106,13 @@ def fault_of(error: GateError, at: float, lasting: bool) -> Fault:
 
 def _read(body: Mapping[str, Any]) -> Message:
     kind = body["kind"]
-    at = float(body["at"])
+    at = _finite(body["at"])
     if kind == "sighting":
         try:
             payload = base64.b64decode(str(body["payload"]), validate=True)
         except binascii.Error as error:
             raise _strange("has a payload that is not base64") from error
-        return Sighting(payload, str(body["medium"]), float(body["size"]), at)
+        return Sighting(payload, str(body["medium"]), _finite(body["size"]), at)
     if kind == "heartbeat":
         return Heartbeat(at, int(body["frames"]), str(body["state"]))
     name = str(body["name"]) if kind in ("fault", "recovered") else ""
@@ -121,6 +122,13 @@ def _read(body: Mapping[str, Any]) -> Message:
     if kind == "recovered":
         return Recovered(name, at)
     raise _strange("is of an unknown kind")
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):  # it would be in view for ever, or before all others
+        raise _strange("has a number without end")
+    return number
 
 
 def _strange(what: str) -> MessageError:

@@ -66,7 +66,19 @@ def test_no_bytes_from_a_child_crash_the_parent(data):
         assert error.remedy
 
 
-@pytest.mark.parametrize("data", [b"[" * 60_000, b"1" * (MOST_MESSAGE + 1), b'{"at": 1e999}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * 60_000,
+        b"1" * (MOST_MESSAGE + 1),
+        b'{"at": 1e999}',
+        b'{"kind": "heartbeat", "at": 0, "frames": 1e999, "state": "ok"}',
+        b'{"kind": "heartbeat", "at": 1e999, "frames": 1, "state": "ok"}',
+        b'{"kind": "heartbeat", "at": %s, "frames": 1, "state": "ok"}' % (b"9" * 400),
+        b'{"kind": "sighting", "payload": "", "medium": "qr", "size": NaN, "at": 1}',
+        b'{"kind": "sighting", "payload": "", "medium": "qr", "size": 1e999, "at": 1}',
+    ],
+)
 def test_hostile_message_is_refused_by_name(data):
     with pytest.raises(MessageError):
         decode(data)
