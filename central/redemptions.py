@@ -8,13 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, or_, select, update
 
 from admission.direction import Direction
+from admission.history import COUNTING
 from central.claims import ANNULLED, SETTLED, settle
 from central.counting import Right, Tally, in_time, right_regardless, standing_uses
 from central.database import next_number, upsert
 from central.event import Central, policy_in_force
 from central.schema import conflict, record, redemption
 from central.tokens import Caller
-from store.records import OUTCOMES, Kind
+from store.records import Kind
+from store.uses import standing_after
 
 PAGE = 1000
 """Most rows of one answer."""
@@ -49,13 +51,9 @@ def _redeems(row: dict[str, Any]) -> bool:
 
 
 def _closing(row: dict[str, Any]) -> bool | None:
-    """Whether an outcome leaves the entry standing; None: the record is no outcome."""
-    detail = str(row.get("detail", ""))
-    if row["kind"] in (Kind.NO_PASSAGE, Kind.ABORTED):
-        return detail.startswith("counts")
-    if row["kind"] == Kind.RESUMED or (row["kind"] == Kind.OPERATOR and detail.startswith("annul")):
-        return False
-    return True if row["kind"] in OUTCOMES else None
+    """Whether a record leaves the entry it names standing; None: it says nothing of it."""
+    standing = standing_after(Kind(row["kind"]), str(row.get("detail", "")))
+    return None if standing is None else standing in COUNTING
 
 
 def derive(connection: Connection, caller: Caller, epoch: bytes, presentation: bytes) -> None:

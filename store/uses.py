@@ -40,11 +40,22 @@ def fold(rows: Iterable[UsesRow]) -> list[Use]:
     return list(uses.values())
 
 
-def _ended(use: Use, kind: Kind, detail: str) -> Use:
+def standing_after(kind: Kind, detail: str) -> Standing | None:
+    """What a record makes of the presentation it names; None: it leaves it as it was.
+
+    The one place that says so, for the gate's own books, its claims and the server.
+    Source: docs/protocol.md, "What counts as an entry at central".
+    """
     if kind is Kind.OPERATOR:
-        annulled = detail.startswith(ANNUL)
-        return replace(use, standing=Standing.ANNULLED) if annulled else use
+        return Standing.ANNULLED if detail.startswith(ANNUL) else None
     if kind in {Kind.NO_PASSAGE, Kind.ABORTED} and detail.startswith(COUNTS):
-        return replace(use, standing=Standing.PASSED, turned_back=kind is Kind.NO_PASSAGE)
+        return Standing.PASSED
+    return _ENDS.get(kind)
+
+
+def _ended(use: Use, kind: Kind, detail: str) -> Use:
+    standing = standing_after(kind, detail) or use.standing
+    if kind is Kind.OPERATOR:
+        return replace(use, standing=standing)
     by_itself = kind is Kind.NO_PASSAGE and not detail.startswith("group")
-    return replace(use, standing=_ENDS.get(kind, use.standing), turned_back=by_itself)
+    return replace(use, standing=standing, turned_back=by_itself)

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from admission.history import COUNTING, Standing
 from store.mirror import Intent, JournalFact, Mirror
-from store.records import OUTCOMES, Entry, Kind
+from store.records import Entry, Kind
+from store.uses import standing_after
 from sync.answers import OpenClaim
 from sync.backend import Authority
 from sync.errors import ServerRefused
@@ -22,7 +24,6 @@ GRACE = 15.0
 """Seconds after which a claim that the journal does not know was not acted on. A lane acts on no
 commit that returns more than 10 s after its claim was asked, however slow the card: until then
 an annulment could free a ticket whose guest is let in."""
-_COUNTS_ANYWAY = "counts"
 _NOT_HELD = frozenset({"taken", "refused"})
 _OF_THE_MOMENT = frozenset({401, 408, 425, 429})
 """Statuses below 500 that speak of us or of the moment, not of the claim."""
@@ -88,11 +89,12 @@ def fact_of(entry: Entry) -> JournalFact | None:
         return None
     if record.kind is Kind.SCAN:
         return JournalFact(record.presentation, verdict=record.verdict)
-    if record.kind not in OUTCOMES:
+    standing = standing_after(record.kind, record.detail)
+    if standing in (None, Standing.RESUMED):
+        # A resumed entry's claim is not given back: the server takes the new entry in its place
+        # when the records come, and until then it is what keeps others out.
         return None
-    entered = record.kind in (Kind.PASSAGE, Kind.INTERRUPTED)
-    counts = entered or record.detail.startswith(_COUNTS_ANYWAY)
-    return JournalFact(record.presentation, outcome=record.kind.value, counts=counts)
+    return JournalFact(record.presentation, None, record.kind.value, standing in COUNTING)
 
 
 class Settler:

@@ -60,6 +60,7 @@ def test_an_intent_of_a_journal_that_cannot_be_read_any_more_is_kept():
         (Kind.NO_PASSAGE, "counts: sensor suspect", True),
         (Kind.ABORTED, "evacuation", False),
         (Kind.ABORTED, "counts", True),
+        (Kind.OPERATOR, "annul: nobody there", False),
     ],
 )
 def test_what_counts_as_an_entry(kind, detail, counts):
@@ -70,7 +71,8 @@ def test_what_counts_as_an_entry(kind, detail, counts):
 
 def test_records_without_a_presentation_or_an_outcome_say_nothing():
     assert fact_of(Entry(1, Record(Kind.PASSAGE), bytes(32), bytes(32))) is None
-    assert fact_of(Entry(1, Record(Kind.FAULT, P), bytes(32), bytes(32))) is None
+    for kind in (Kind.FAULT, Kind.OPERATOR, Kind.RESUMED):
+        assert fact_of(Entry(1, Record(kind, P), bytes(32), bytes(32))) is None
 
 
 class Register:
@@ -342,3 +344,17 @@ def test_a_refusal_of_the_moment_leaves_the_claim_to_be_given_back(mirror, refus
     register.refused.clear()
     settler.work()
     assert mirror.how_closed(P) == "annulled"
+
+
+def test_a_steward_who_says_that_nobody_went_through_frees_a_ticket_that_counted(mirror):
+    register = Register()
+    mirror.intend(intent())
+    mirror.note([JournalFact(P, "admitted", "no_passage", True)])
+    settler = Settler(register, mirror, lambda: 1000.0)
+    settler.judge(True, EPOCH, 1000.0)
+    assert mirror.how_closed(P) == "stands"
+    record = Record(Kind.OPERATOR, P, detail="annul: nobody went through")
+    mirror.note([fact_of(Entry(9, record, bytes(32), bytes(32)))])
+    settler.judge(True, EPOCH, 1000.0)
+    settler.work()
+    assert register.tombstones == {P}
