@@ -19,6 +19,8 @@ PIN_FRESH = 60.0
 """Seconds after which the server's signed time counts as held, not as synchronised."""
 DISAGREE = 5.0
 """Seconds between kernel and server from which the server wins and a fault is shown."""
+STEP = 1.0
+"""Seconds from which a synchronised clock's going back is worth a record."""
 _STA_UNSYNC = 0x0040
 _ASK_KERNEL_EVERY = 1.0
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -47,10 +49,25 @@ def kernel_error() -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pin:
+class _Anchor:
+    """A time of day that was known, and when: from there the monotonic clock goes on alone."""
+
     at: float
     monotonic: float
     uncertainty: float
+
+    def later(self, now: float, margin: float, state: ClockState) -> Reading:
+        """The reading at `now`, monotonic seconds."""
+        age = now - self.monotonic
+        return Reading(self.at + age, self.uncertainty + margin + DRIFT * age, state)
+
+
+@dataclass(frozen=True, slots=True)
+class StepBack:
+    """A synchronised clock went back, from one time to another; Unix seconds."""
+
+    before: float
+    after: float
 
 
 class SystemClock:
@@ -62,17 +79,25 @@ class SystemClock:
         kernel: Callable[[], float | None] = kernel_error,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        last_record: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`trust_system`: take the system's clock as synchronised unasked; for desks only."""
+        """`trust_system`: take the system's clock as synchronised unasked; for desks only.
+
+        `last_record` tells the time of the journal's last record, Unix seconds: a clock that is not
+        synchronised is never before it.
+        """
         self.monotonic = monotonic
         self.disagreement: float | None = None
         """Seconds that kernel and server differ by, when that is a fault."""
         self._trust_system, self._kernel, self._wall = trust_system, kernel, wall
-        self._pin: _Pin | None = None
+        self._last_record = last_record
+        self._pin: _Anchor | None = None
+        self._anchor: _Anchor | None = None
+        """The last reading of a synchronised kernel."""
         self._asked = float("-inf")
         self._error: float | None = None
-        self._synchronised_at: float | None = None
-        self._floor = 0.0
+        self._floor = self._newest = 0.0
+        self._step: StepBack | None = None
         self._lock = threading.Lock()
 
     def reading(self) -> Reading:
@@ -82,47 +107,62 @@ class SystemClock:
             if now - self._asked >= _ASK_KERNEL_EVERY:
                 self._asked = now
                 self._error = 0.05 if self._trust_system else self._kernel()
-            return self._read(now, self._wall())
+            return self._in_order(self._read(now, self._wall()))
 
     def floor(self, at: float) -> None:
         """It is at least `at`, Unix seconds: the journal's last record. Not for a good clock."""
         with self._lock:
             self._floor = max(self._floor, at)
+            self._newest = max(self._newest, at)
 
     def pin(self, at: float, sent: float, received: float) -> None:
         """The pinned server's signed time `at`, asked and answered at these monotonic seconds."""
         with self._lock:
             half = max(0.0, received - sent) / 2
-            self._pin = _Pin(at + half, received, half + 0.05)
+            self._pin = _Anchor(at + half, received, half + 0.05)
+
+    def stepped_back(self) -> StepBack | None:
+        """The step that a synchronised clock made since this was last asked, for the journal."""
+        with self._lock:
+            step, self._step = self._step, None
+            return step
 
     def _read(self, now: float, wall: float) -> Reading:
         pinned = self._pinned(now)
         if self._error is not None:
-            self._synchronised_at = now
             off = abs(pinned.at - wall) if pinned else 0.0
             self.disagreement = off if off > DISAGREE else None
-            if pinned is None or self.disagreement is None:
+            if self.disagreement is None:
+                self._anchor = _Anchor(wall, now, self._error)
                 return Reading(wall, self._error, ClockState.SYNCHRONISED)
-        if pinned is not None:
-            return self._floored(pinned)
-        if self._synchronised_at is not None:
-            error = HELD_MARGIN + DRIFT * (now - self._synchronised_at)
-            return self._floored(Reading(wall, error, ClockState.HELD))
-        return self._floored(Reading(wall, float("inf"), ClockState.UNKNOWN))
+        if pinned is not None and pinned.state is ClockState.SYNCHRONISED:
+            return pinned
+        # Not the wall clock: unsynchronised, it may have been set by anybody to anything.
+        known = [] if pinned is None else [pinned]
+        if self._anchor is not None:
+            known.append(self._anchor.later(now, HELD_MARGIN, ClockState.HELD))
+        if known:
+            return min(known, key=lambda reading: reading.uncertainty)
+        return Reading(wall, float("inf"), ClockState.UNKNOWN)
 
     def _pinned(self, now: float) -> Reading | None:
         if self._pin is None:
             return None
-        age = now - self._pin.monotonic
-        fresh = age <= PIN_FRESH
-        error = self._pin.uncertainty + DRIFT * age + (0.0 if fresh else HELD_MARGIN)
-        state = ClockState.SYNCHRONISED if fresh else ClockState.HELD
-        return Reading(self._pin.at + age, error, state)
+        if now - self._pin.monotonic <= PIN_FRESH:
+            return self._pin.later(now, 0.0, ClockState.SYNCHRONISED)
+        return self._pin.later(now, HELD_MARGIN, ClockState.HELD)
 
-    def _floored(self, reading: Reading) -> Reading:
-        if reading.state is ClockState.SYNCHRONISED or reading.at >= self._floor:
-            return reading
-        return Reading(self._floor, reading.uncertainty, reading.state)
+    def _in_order(self, reading: Reading) -> Reading:
+        """Hold an unsure clock at the journal's end; let a sure one go back, and note it."""
+        if reading.state is not ClockState.SYNCHRONISED:
+            floor = max(self._floor, self._last_record())
+            if reading.at < floor:
+                reading = Reading(floor, reading.uncertainty, reading.state)
+        elif reading.at < self._newest - STEP:
+            self._step = self._step or StepBack(self._newest, reading.at)
+            self._floor = self._newest = reading.at
+        self._newest = max(self._newest, reading.at)
+        return reading
 
 
 def boot_id() -> bytes:

@@ -3,7 +3,7 @@
 import pytest
 
 from admission.clock import ClockState
-from scanner.clock import SystemClock, boot_id, kernel_error
+from scanner.clock import StepBack, SystemClock, boot_id, kernel_error
 
 NOW = 1_795_000_000.0
 
@@ -13,9 +13,19 @@ class Bench:
 
     def __init__(self, error: float | None = None) -> None:
         self.error, self.wall, self.at = error, NOW, 100.0
+        self.last_record = 0.0
         self.clock = SystemClock(
-            kernel=lambda: self.error, wall=lambda: self.wall, monotonic=lambda: self.at
+            kernel=lambda: self.error,
+            wall=lambda: self.wall,
+            monotonic=lambda: self.at,
+            last_record=lambda: self.last_record,
         )
+
+    def lose_ntp(self) -> None:
+        """The kernel is not synchronised any more, and is asked again."""
+        self.clock.reading()
+        self.error = None
+        self.wait(2.0)
 
     def wait(self, seconds: float) -> None:
         """Both clocks run on."""
@@ -38,14 +48,52 @@ def test_a_clock_never_synchronised_is_unknown() -> None:
 
 
 def test_after_ntp_is_lost_the_error_grows() -> None:
-    """100 ppm and half a second: held."""
+    """From what it was when it was lost: 100 ppm and half a second, held."""
     bench = Bench(error=0.02)
     bench.clock.reading()
     bench.error = None
     bench.wait(3600)
     reading = bench.clock.reading()
     assert reading.state is ClockState.HELD
-    assert reading.uncertainty == pytest.approx(0.5 + 0.36)
+    assert reading.uncertainty == pytest.approx(0.02 + 0.5 + 0.36)
+
+
+def test_a_bad_error_is_not_forgotten_when_ntp_is_lost() -> None:
+    """A kernel that was 16 s unsure a moment ago is not sure of half a second now."""
+    bench = Bench(error=15.9)
+    bench.lose_ntp()
+    assert bench.clock.reading().uncertainty > 15.9
+
+
+def test_a_held_clock_does_not_follow_the_wall() -> None:
+    """I11: set back by a day, it would refuse every ticket as too early, and be sure of it."""
+    bench = Bench(error=0.02)
+    bench.lose_ntp()
+    bench.wait(60)
+    bench.wall -= 86_400
+    reading = bench.clock.reading()
+    assert reading.at == pytest.approx(NOW + 62)
+    assert reading.uncertainty < 1.0
+
+
+def test_of_two_held_times_the_surer_counts() -> None:
+    """The server's from long ago, the kernel's from just now."""
+    bench = Bench(error=0.02)
+    bench.clock.pin(NOW + 1, sent=100.0, received=100.4)
+    bench.wait(7200)
+    bench.lose_ntp()
+    reading = bench.clock.reading()
+    assert reading.state is ClockState.HELD
+    assert reading.uncertainty < 0.6
+
+
+def test_a_kernel_the_server_contradicts_is_no_anchor() -> None:
+    """Its time was not used while it was there, so it is not used after."""
+    bench = Bench(error=0.02)
+    bench.clock.pin(NOW + 60, sent=100.0, received=100.0)
+    bench.lose_ntp()
+    bench.wait(100)
+    assert bench.clock.reading().at == pytest.approx(NOW + 60 + 102)
 
 
 def test_the_journal_is_a_floor_for_an_unknown_clock() -> None:
@@ -61,6 +109,49 @@ def test_the_journal_is_no_floor_for_a_synchronised_clock() -> None:
     bench = Bench(error=0.02)
     bench.clock.floor(NOW + 5000)
     assert bench.clock.reading().at == NOW
+
+
+def test_each_record_raises_the_floor() -> None:
+    """Time in the journal does not run backwards because somebody set the clock."""
+    bench = Bench()
+    bench.last_record = NOW + 10
+    assert bench.clock.reading().at == NOW + 10
+    bench.last_record = NOW + 20
+    assert bench.clock.reading().at == NOW + 20
+
+
+def test_a_synchronised_clock_that_goes_back_is_noted_once() -> None:
+    """For the `clock` record: from when to when."""
+    bench = Bench(error=0.02)
+    bench.clock.reading()
+    bench.wait(10)
+    bench.clock.reading()
+    bench.wall -= 120
+    bench.clock.reading()
+    bench.wait(1)
+    assert bench.clock.reading().at == NOW - 109
+    assert bench.clock.stepped_back() == StepBack(NOW + 10, NOW - 110)
+    assert bench.clock.stepped_back() is None
+
+
+def test_a_clock_set_right_after_a_start_is_noted() -> None:
+    """The run before was ahead; its records are later than those of now."""
+    bench = Bench(error=0.02)
+    bench.clock.floor(NOW + 5000)
+    bench.clock.reading()
+    assert bench.clock.stepped_back() == StepBack(NOW + 5000, NOW)
+
+
+def test_small_corrections_and_unsure_clocks_make_no_step() -> None:
+    """A second is what a time server corrects; and who knows nothing cannot go back."""
+    bench = Bench(error=0.02)
+    bench.clock.reading()
+    bench.wall -= 0.9
+    bench.clock.reading()
+    bench.lose_ntp()
+    bench.wall -= 5000
+    bench.clock.reading()
+    assert bench.clock.stepped_back() is None
 
 
 def test_the_servers_signed_time_synchronises() -> None:
