@@ -4,7 +4,6 @@ The rules are those of the gate (`admission.history`), over the uses of all gate
 """
 
 from dataclasses import dataclass
-from itertools import takewhile
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -144,23 +143,43 @@ def in_time(uses: dict[bytes, Use]) -> list[Use]:
 
 
 class Tally:
-    """Uses of one ticket on one list, counted in order of time; as `admission.history` counts."""
+    """Uses of one ticket on one list, counted in order of time; as `admission.history` counts.
+
+    One gate's times are in order; two gates' clocks may differ by any amount. So an exit that found
+    nobody inside is kept, and belongs to the next entry of another gate: that one came before it.
+    """
 
     def __init__(self, right: Right) -> None:
         self._right = right
         self._spent = 0
         self._inside = 0
         self._entries: list[Use] = []
+        self._early: list[Use] = []
 
     def add(self, use: Use) -> None:
         """Count one more use, not earlier than those before."""
+        reentry = self._right.rules.reentry_after_exit
         if use.direction is Direction.ENTRY:
-            self._spent += 1
-            self._inside += 1
+            exit_before = self._early_exit(use)
+            if exit_before is not None:
+                self._early.remove(exit_before)
+            self._spent += exit_before is None or not reentry
+            self._inside += exit_before is None
             self._entries.append(use)
-        elif use.standing is not Standing.OPEN:  # who is not through yet may still turn round
-            self._spent -= self._right.rules.reentry_after_exit and self._spent > 0
-            self._inside -= self._inside > 0
+        elif use.standing is Standing.OPEN:  # who is not through yet may still turn round
+            return
+        elif self._inside:
+            self._inside -= 1
+            self._spent -= reentry
+        else:
+            self._early.append(use)
+
+    def has_left(self, entry: Use) -> bool:
+        """Whether the exit of this entry was counted already, by a clock that is behind."""
+        return self._early_exit(entry) is not None
+
+    def _early_exit(self, entry: Use) -> Use | None:
+        return next((left for left in self._early if left.where != entry.where), None)
 
     def objection(self, at: float) -> Objection | None:
         """Say what stands against one more entry at ``at``, if anything."""
@@ -178,7 +197,7 @@ class Tally:
         if rules.anti_passback is AntiPassback.HARD:
             return self._inside >= people
         if rules.anti_passback is AntiPassback.TIMED:
-            since = at - 60 * rules.passback_minutes
-            recent = takewhile(lambda use: use.at > since, reversed(self._entries))
-            return sum(1 for _ in recent) >= people
+            # Either side of now: a clock that ran ahead must not keep a guest out for hours.
+            span = 60 * rules.passback_minutes
+            return sum(abs(at - use.at) < span for use in self._entries) >= people
         return False

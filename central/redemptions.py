@@ -115,7 +115,8 @@ def _too_many(
     """Each entry beyond what the ticket allows, with the entry that stands against it."""
     tally, found = Tally(right), {}
     for use in in_time(standing_uses(connection, ticket_key, check_in_list)):
-        if use.direction is Direction.ENTRY and (against := tally.objection(use.at)):
+        is_new = use.direction is Direction.ENTRY and not tally.has_left(use)
+        if is_new and (against := tally.objection(use.at)):
             found[use.presentation] = against.use.presentation
         tally.add(use)
     return found

@@ -242,6 +242,67 @@ def test_central_counts_as_gates_count(
     assert (tally.objection(100.0) is not None) == bool(spent or within)
 
 
+def use(way: Direction, at: float, where: str) -> Use:
+    """A use that stands."""
+    return Use(new(), way, "main", at, where, Standing.PASSED, here=False)
+
+
+IN, OUT = Direction.ENTRY, Direction.EXIT
+
+
+@pytest.mark.parametrize(
+    ("case", "uses", "free"),
+    [
+        ("entered", [use(IN, 10, "north")], False),
+        ("entered and left", [use(IN, 10, "north"), use(OUT, 20, "south")], True),
+        ("entered by a fast clock and left", [use(OUT, 20, "south"), use(IN, 90, "north")], True),
+        ("left, then entered, one gate", [use(OUT, 20, "north"), use(IN, 90, "north")], False),
+        ("entered twice, left once",
+         [use(OUT, 20, "south"), use(IN, 25, "south"), use(IN, 90, "north")], False),
+        ("one exit gives back one entry",
+         [use(OUT, 20, "south"), use(IN, 80, "north"), use(IN, 90, "north")], False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("passback", [AntiPassback.OFF, AntiPassback.HARD])
+def test_clocks_of_two_gates_that_differ_lose_no_exit(
+    case: str, uses: list[Use], free: bool, passback: AntiPassback
+) -> None:
+    """A guest who left may come back, though the clock of the entry ran ahead."""
+    tally = Tally(
+        Right(1, Product(1), CheckInList("main", reentry_after_exit=True, anti_passback=passback))
+    )
+    for one in uses:
+        tally.add(one)
+    assert (tally.objection(100.0) is None) == free, case
+
+
+@pytest.mark.parametrize(("at", "free"), [(1000, True), (99_000, True), (99_500, False),
+                                          (100_500, False), (101_000, True)])  # fmt: skip
+def test_timed_passback_bars_around_an_entry_and_not_for_hours(at: float, free: bool) -> None:
+    """An entry recorded by a clock that ran ahead bars no guest until that time has come."""
+    rules = CheckInList("main", anti_passback=AntiPassback.TIMED, passback_minutes=10)
+    tally = Tally(Right(0, Product(1), rules))
+    tally.add(use(IN, 100_000, "north"))
+    assert (tally.objection(at) is None) == free
+
+
+def test_a_guest_back_after_an_exit_that_seems_too_early_is_no_conflict(
+    rig: CentralRig, north: Device, south: Device
+) -> None:
+    """The clock at the first entry ran an hour ahead of the other gate's."""
+    key = rig.key("A1")
+    first, out, second = new(), new(), new()
+    again = {"list": "again"}
+    north.upload(north.scan(first, key, at=9000.0, **again), north.outcome(first))
+    south.upload(
+        south.scan(out, key, at=5500.0, direction="exit", **again), south.outcome(out, at=5501.0)
+    )
+    assert south.claim(second, key, at=5600.0, **again) == GRANTED
+    answers = south.upload(south.scan(second, key, at=5600.0, **again), south.outcome(second))
+    assert [answer for answer in answers if "conflict" in answer] == []
+    assert south.claim(new(), key, at=5700.0, **again)["result"] == "taken"
+
+
 STEP = st.tuples(
     st.sampled_from(["claim", "annul", "passed", "turned back"]),
     st.integers(0, 1),
