@@ -131,12 +131,13 @@ class Parts:
             start=start,
         )
         self.sync = SyncDoor(self.gate, lambda message: self.server.to_sync(message))  # noqa: PLW0108
+        self.control = ControlDoor(self.gate)
         self.server = Server(
             run,
             {
                 "events": EventsDoor(self.gate).answer,
                 "sync": self.sync.answer,
-                "control": ControlDoor(self.gate).answer,
+                "control": self.control.answer,
             },
         )
         self.feed = partial(feed, self.gate)
@@ -238,6 +239,7 @@ def watch(parts: Parts) -> None:
     while True:
         now = parts.clock.monotonic()
         parts.claims.tick()
+        parts.control.expire()
         if now >= beat_at and parts.config.server.kind != "none":
             parts.sync.beat()
             beat_at = now + HEARTBEAT_EVERY * random.uniform(0.8, 1.2)

@@ -3,7 +3,6 @@
 sync is not believed: every keyset, policy, delta and list is verified here again before use.
 """
 
-import threading
 from pathlib import Path
 
 from admission.clock import Clock
@@ -25,6 +24,8 @@ from tickets.statements import read_statement
 
 POLL_EVERY = 0.5
 """Seconds between looks at the mirror: a cancellation acts at most this much later."""
+CONFLICTS_EVERY = 2.0
+MOST_CONFLICTS = 50
 FIRST_WAIT = 2.0
 """Seconds a look may wait for a list to be hashed as long as there are no books at all."""
 
@@ -57,6 +58,7 @@ class Bookkeeper:
         self.identity: Identity | None = None
         self._no_identity = "the gate has only just started", "Wait a moment"
         self._event, self._directory, self._report = event, directory, report
+        self._clock = clock
         self._mirror = MirrorReader(directory / "mirror.db")
         self._statements = Statements(event, root_keys, threshold)
         self._hasher = RowsHasher(clock.monotonic)
@@ -66,7 +68,8 @@ class Bookkeeper:
         self._age = ListAge(own / "contact.json", clock)
         self._in_force: Chain | None = None
         """The list of the books; not the newest while that one's file is not there or not whole."""
-        self._lock = threading.Lock()
+        self._conflicts: list[dict[str, object]] = []
+        self._conflicts_at = float("-inf")
 
     def books(self) -> Books:
         """The newest books. Raises NotReady, saying what is missing."""
@@ -97,13 +100,11 @@ class Bookkeeper:
         return self._age.seconds(force.newest.issued, missing)
 
     def conflicts(self) -> list[dict[str, object]]:
-        """Entries of ours beyond what their tickets allow, as the server named them."""
-        with self._lock:
-            rows = self._mirror.conflicts()
-        return [
-            {"ticket": row.ticket_key.hex()[-4:], "gate": row.gate, "list": row.list, "at": row.at}
-            for row in rows[:50]
-        ]
+        """Entries of ours beyond what their tickets allow, as the server named them.
+
+        As they were seconds ago: whoever asks, the sockets' thread among them, waits for no card.
+        """
+        return self._conflicts
 
     def server_time(self, wire: bytes, nonce: bytes) -> float:
         """Unix seconds in a signed time statement that answers `nonce`.
@@ -127,7 +128,18 @@ class Bookkeeper:
         news = self._read_mirror()
         if news or self._in_force is not self._statements.newest_chain:
             self._build(news)
+        self._read_conflicts()
         self._save_age()
+
+    def _read_conflicts(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._conflicts_at < CONFLICTS_EVERY:
+            return
+        self._conflicts_at = now
+        self._conflicts = [
+            {"ticket": row.ticket_key.hex()[-4:], "gate": row.gate, "list": row.list, "at": row.at}
+            for row in self._mirror.conflicts()[:MOST_CONFLICTS]
+        ]
 
     def _save_age(self) -> None:
         try:
@@ -141,7 +153,7 @@ class Bookkeeper:
     def _read_mirror(self) -> bool:
         """Take in what sync added; whether there was anything."""
         read, refused = False, None
-        while rows := self._new_statements():
+        while rows := self._mirror.statements(self._cursor):
             read = True
             for cursor, _, wire in rows:
                 refused = self._take(wire) or refused
@@ -149,10 +161,6 @@ class Bookkeeper:
         if read:  # one that was refused stays shown until there is better news
             self._report("statement", refused)
         return read
-
-    def _new_statements(self) -> list[tuple[int, str, bytes]]:
-        with self._lock:
-            return self._mirror.statements(self._cursor)
 
     def _take(self, wire: bytes) -> GateError | None:
         """Believe a statement, or say why not."""

@@ -16,6 +16,8 @@ from typing import Any
 from admission.errors import GateError
 
 MOST_MESSAGE = 64 * 1024
+MOST_CAUSE = 500
+"""Characters of what a peer's own nonsense makes of an error's text."""
 MOST_PEERS = 64
 GROUPS = {"events": "admit-screen", "sync": "admit-sync", "control": None}
 """Who may connect besides the gate's own user; a socket's mode is 0600 where there is no such
@@ -131,8 +133,7 @@ class Server:
                 raise PeerMessage("a message is a JSON object", "See docs/ipc.md")
             return self._handlers[peer.door](peer, message)
         except GateError as error:
-            name = type(error).__name__
-            return {"error": name, "cause": error.cause, "remedy": error.remedy}
+            return error_answer(error)
         # A peer chooses every value's type and size: what comes of it is its fault, not ours.
         except (
             LookupError,
@@ -143,7 +144,7 @@ class Server:
             RecursionError,
         ) as error:
             what = f"the message cannot be read: {type(error).__name__} {error}"
-            return {"error": "PeerMessage", "cause": what, "remedy": "See docs/ipc.md"}
+            return error_answer(PeerMessage(what[:MOST_CAUSE], "See docs/ipc.md"))
 
     def _drop(self, peer: Peer) -> None:
         with self._lock:
@@ -152,6 +153,11 @@ class Server:
             self._peers.discard(peer)
         self._selector.unregister(peer.connection)
         peer.connection.close()
+
+
+def error_answer(error: GateError) -> dict[str, Any]:
+    """The answer that tells a peer a named error."""
+    return {"error": type(error).__name__, "cause": error.cause, "remedy": error.remedy}
 
 
 def _listen(path: Path, group: str | None) -> socket.socket:

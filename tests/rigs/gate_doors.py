@@ -29,6 +29,7 @@ class DoorRig:
         )
         events = EventLog(self.clock, "start", lambda: None)
         state = directory / "state"
+        self.sync = state / "sync"
         for name in ("sync", "scanner"):
             (state / name).mkdir(parents=True)
         self.gate = Gate(
