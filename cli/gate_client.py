@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -25,13 +26,25 @@ class GateClient:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(timeout)
         try:
-            self._socket.connect(str(path))
+            self._connect(str(path), time.monotonic() + timeout)
         except OSError as error:
             self._socket.close()
             raise GateNotRunning(
                 f"no gate answers at {path}: {error.strerror or error}",
                 "Start it ('admit run', 'systemctl start admit-scanner'), or give --run",
             ) from error
+
+    def _connect(self, path: str, until: float) -> None:
+        """Connect; while the gate's queue of callers is full, try again."""
+        while True:
+            try:
+                self._socket.connect(path)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def __enter__(self) -> Self:
         return self
