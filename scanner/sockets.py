@@ -18,7 +18,10 @@ from admission.errors import GateError
 MOST_MESSAGE = 64 * 1024
 MOST_CAUSE = 500
 """Characters of what a peer's own nonsense makes of an error's text."""
-MOST_PEERS = 64
+MOST_PEERS = {"events": 64, "sync": 8, "control": 8}
+"""Connections at a time, by door: whoever crowds one of them takes no place at another."""
+BACKLOG = 128
+"""Connections that wait to be accepted; one more is refused at once (EAGAIN)."""
 GROUPS = {"events": "admit-screen", "sync": "admit-sync", "control": None}
 """Who may connect besides the gate's own user; a socket's mode is 0600 where there is no such
 group."""
@@ -103,7 +106,7 @@ class Server:
             connection, _ = listener.accept()
         except OSError:  # gone again before we came; nothing was asked
             return
-        if len(self._peers) >= MOST_PEERS:
+        if sum(peer.door == door for peer in self._peers) >= MOST_PEERS[door]:
             connection.close()
             return
         raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
@@ -172,6 +175,6 @@ def _listen(path: Path, group: str | None) -> socket.socket:
     if gid is not None:
         os.chown(path, -1, gid)
         path.chmod(0o660)
-    listener.listen(16)
+    listener.listen(BACKLOG)
     listener.setblocking(False)
     return listener

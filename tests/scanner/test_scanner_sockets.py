@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +22,23 @@ def echo(peer: Peer, message: dict[str, Any]) -> Answer:
 
 
 class Bench:
-    """A server with one door, stepped by the test."""
+    """A server with all doors, stepped by the test."""
 
     def __init__(self, directory: Path) -> None:
-        self.path = directory / "events.sock"
-        self.server = Server(directory, {"events": echo})
+        self.directory, self.path = directory, directory / "events.sock"
+        self.server = Server(directory, dict.fromkeys(("events", "sync", "control"), echo))
 
-    def connect(self) -> socket.socket:
+    def connect(self, door: str = "events") -> socket.socket:
         """A peer."""
+        peer = self.knock(door)
+        self.step()
+        return peer
+
+    def knock(self, door: str = "events") -> socket.socket:
+        """A peer that is not accepted yet."""
         peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         peer.settimeout(5)
-        peer.connect(str(self.path))
-        self.step()
+        peer.connect(str(self.directory / f"{door}.sock"))
         return peer
 
     def step(self) -> None:
@@ -50,7 +54,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path) -> Bench:
     """One, in a directory of its own."""
     return Bench(tmp_path)
 
@@ -115,3 +119,19 @@ def test_there_is_a_most_of_peers(bench: Bench) -> None:
     crowd = [bench.connect() for _ in range(80)]
     assert bench.ask(first, b'{"say": 5}') is not None
     assert crowd[-1].recv(10) == b""
+
+
+def test_a_crowd_at_one_door_locks_nobody_out_of_another(bench: Bench) -> None:
+    """I7: a hacked screen must not keep sync out, or the supervisor."""
+    crowd = [bench.connect("events") for _ in range(80)]
+    for door in ("sync", "control"):
+        assert bench.ask(bench.connect(door), b'{"say": 6}') is not None
+    assert len(crowd) == 80
+
+
+def test_many_may_knock_at_once(bench: Bench) -> None:
+    """Every screen of a venue, while the gate is busy for a moment: none is turned away."""
+    crowd = [bench.knock() for _ in range(60)]
+    for _ in crowd:
+        bench.step()
+    assert all(bench.ask(peer, b'{"say": 7}') is not None for peer in crowd)
