@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from central.bodies import Body
 from central.database import next_number
@@ -44,20 +44,36 @@ def _commands(connection: Connection, name: str, now: float) -> list[dict[str, A
     return [json.loads(row["body"]) for row in rows]
 
 
+_FIELDS = {
+    "resync": set[str](),
+    "message": {"text"},
+    "out_of_service": {"lane", "text"},
+    "in_service": {"lane"},
+}
+
+
 def tell(central: Central, name: str, body: dict[str, str]) -> None:
-    """Have a device do something at its next heartbeat.
+    """Have a device do something at its next heartbeat; a later word on a lane ends an earlier.
 
     Args:
-        body: `{"do": "resync"}`, `{"do": "message", "text"}` or `{"do": "out_of_service", "lane",
-            "text"}`. There is no command to release or to admit.
+        body: `{"do": "resync"}`, `{"do": "message", "text"}`, `{"do": "out_of_service", "lane",
+            "text"}` or `{"do": "in_service", "lane"}`. There is none to release or to admit.
     Raises:
         CentralFault: no such device, or no such command.
     """
-    fields = {"resync": set(), "message": {"text"}, "out_of_service": {"lane", "text"}}
-    wanted: set[str] | None = fields.get(body.get("do", ""))
+    wanted = _FIELDS.get(body.get("do", ""))
     if wanted is None or set(body) != wanted | {"do"} or any(len(t) > 512 for t in body.values()):
         raise CentralFault("there is no such command", "See docs/protocol.md, POST /v1/heartbeat")
     with central.database.writing() as connection:
         device_named(connection, name)
+        if "lane" in body:
+            _take_back(connection, name, body["lane"])
         row = {"number": next_number(connection, "command"), "device": name}
         connection.execute(insert(command), row | {"body": json.dumps(body)})
+
+
+def _take_back(connection: Connection, name: str, lane: str) -> None:
+    """Commands for a lane that would still be repeated, or were never sent."""
+    rows = connection.execute(select(command).where(command.c.device == name)).mappings().all()
+    old = [row["number"] for row in rows if json.loads(row["body"]).get("lane") == lane]
+    connection.execute(delete(command).where(command.c.number.in_(old)))

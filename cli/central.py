@@ -155,10 +155,10 @@ def revoke(
 @app.command()
 def tell(
     device: Annotated[str, typer.Argument(help="See: admit central gates")],
-    do: Annotated[str, typer.Argument(help="resync, message or out_of_service")],
+    do: Annotated[str, typer.Argument(help="resync, message, out_of_service or in_service")],
     *,
     text: Annotated[str | None, typer.Option(help="Shown to the steward")] = None,
-    lane: Annotated[str | None, typer.Option(help="For out_of_service")] = None,
+    lane: Annotated[str | None, typer.Option(help="For out_of_service and in_service")] = None,
     db: Db = _DB,
     keys: Keys = _KEYS,
 ) -> None:

@@ -27,6 +27,7 @@ class SyncDoor:
     def __init__(self, gate: Gate, send: Send) -> None:
         self._gate, self._send = gate, send
         self._beat: tuple[bytes, float] | None = None
+        self._last_message = ""
 
     def answer(self, peer: Peer, message: dict[str, Any]) -> Answer:
         answers: dict[str, Callable[[Any], None]] = {
@@ -100,15 +101,18 @@ class SyncDoor:
             self._commanded(command)
 
     def _commanded(self, command: dict[str, Any]) -> None:
-        """What the server may say: never release, never admit."""
-        text = str(command.get("text", ""))[:500]
-        if command.get("do") == "message":
+        """What the server may say: never release, never admit. Each is said several times."""
+        text, thread = str(command.get("text", ""))[:500], None
+        if command.get("do") == "message" and text != self._last_message:
+            self._last_message = text
             self._gate.events.publish("alert", cause=text, remedy="A message from the organiser")
-        elif command.get("do") == "out_of_service":
+        if command.get("do") in {"out_of_service", "in_service"}:
             thread = self._gate.lanes.get(str(command.get("lane")))
-            error = GateError(text or "out of service", "The organiser closed this lane; call them")
-            if thread:
-                thread.queue.put(DeviceFault("organiser", error, blocks=True))
+        if thread is not None:
+            closes = command["do"] == "out_of_service"
+            remedy = "The organiser closed this lane; call them"
+            error = GateError(text or "out of service", remedy) if closes else None
+            thread.queue.put(DeviceFault("organiser", error, blocks=True))
 
     def _server_state(self, state: dict[str, Any]) -> None:
         was_online = self._gate.server.get("online")

@@ -188,7 +188,7 @@ class OpenClaims(_Model):
 class Command(_Model):
     """What the server asks of the gate. Never release, never admit."""
 
-    do: Literal["resync", "message", "out_of_service", "revoke"]
+    do: Literal["resync", "message", "out_of_service", "in_service", "revoke"]
     lane: _Text | None = None
     text: _Text | None = None
 

@@ -136,6 +136,22 @@ def test_a_command_is_repeated_for_a_minute(
     assert north.post("/v1/heartbeat", beat).json()["commands"] == []
 
 
+def test_a_lane_put_back_in_service_is_not_closed_by_the_earlier_word(
+    rig: CentralRig, north: Device
+) -> None:
+    """Both would be repeated for a minute, and the lane would flap."""
+    closed = {"do": "out_of_service", "lane": "entry", "text": "Stage collapse"}
+    tell(rig.central, north.name, closed)
+    tell(rig.central, north.name, closed | {"lane": "exit"})
+    tell(rig.central, north.name, {"do": "in_service", "lane": "entry"})
+    beat = {"nonce": "00" * 16, "health": {}}
+    said = north.post("/v1/heartbeat", beat).json()["commands"]
+    assert [(word["do"], word["lane"]) for word in said] == [
+        ("out_of_service", "exit"),
+        ("in_service", "entry"),
+    ]
+
+
 @pytest.mark.parametrize(
     "body", [{"do": "release"}, {"do": "admit"}, {"do": "message"}, {"do": "resync", "text": "x"}]
 )
