@@ -247,6 +247,15 @@ class Mirror:
             query = "UPDATE intent SET closed = ? WHERE presentation = ?"
             base.execute(query, (how, presentation))
 
+    def forget_intents(self, keep: int) -> None:
+        """Delete settled intents but the newest `keep`; one that is open is never forgotten."""
+        with self._transaction() as base:
+            base.execute(
+                "DELETE FROM intent WHERE closed IS NOT NULL AND at < (SELECT at FROM intent"
+                " WHERE closed IS NOT NULL ORDER BY at DESC LIMIT 1 OFFSET ?)",
+                (keep - 1,),
+            )
+
     def open_intents(self) -> list[Intent]:
         """Claims that are to be settled."""
         query = (

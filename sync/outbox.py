@@ -3,7 +3,7 @@
 A scan that was admitted waits for its outcome and goes up together with it; others overtake it. A
 `resumed` goes with the scan it speaks of: alone it would take the interrupted entry away before the
 new one is known, and in between the ticket would count as unused. The acknowledgement of each
-record is its own.
+record is its own. Only a window of the journal is held: no evening offline fills the memory.
 """
 
 import json
@@ -15,6 +15,8 @@ from store.records import OUTCOMES, Kind
 
 BATCH = 500
 """Records of one request at most. Source: docs/protocol.md."""
+WINDOW = 8 * BATCH
+"""Records held at most; the rest stays in the journal until there is room."""
 OUTCOME_WAIT = 45.0
 """Seconds a scan waits for its outcome. The longest release and settling end long before; a scan
 that gets none (a lane that only checks) must not wait for ever."""
@@ -51,16 +53,22 @@ class Outbox:
         """Seq of a scan -> seqs of its `resumed` and its outcome, while they are to go with it."""
 
     def add(self, entries: Iterable[dict[str, Any]], now: float) -> None:
-        """Take in entries as the journal gives them, ascending; `now` in monotonic seconds."""
+        """Take in entries as the journal gives them, ascending; `now` in monotonic seconds.
+
+        Those beyond the window are left: read on after `read` once there is room.
+        """
         for entry in entries:
             if entry["seq"] <= self.read:
                 continue
+            if self.is_full:
+                return
             self.read = entry["seq"]
             self._add(entry, now)
 
     def _add(self, entry: dict[str, Any], now: float) -> None:
         seq, scan = entry["seq"], self._scan_before(entry)
         if seq in self._acknowledged:
+            self._acknowledged.discard(seq)
             return
         presentation, waits = entry.get("presentation"), _awaits_outcome(entry)
         until = now + OUTCOME_WAIT if waits else 0.0
@@ -116,12 +124,16 @@ class Outbox:
     def position_without(self, seqs: Iterable[int]) -> int:
         """The position once `seqs` are done too."""
         done = set(seqs)
-        return min((seq for seq in self._items if seq not in done), default=self.read + 1) - 1
+        return next((seq for seq in self._items if seq not in done), self.read + 1) - 1
 
     @property
-    def waiting(self) -> int:
-        """How many records are not acknowledged."""
-        return len(self._items)
+    def is_full(self) -> bool:
+        """Whether the window has no room."""
+        return len(self._items) >= WINDOW
+
+    def waiting(self, head: int) -> int:
+        """How many records of a journal of `head` records are not acknowledged."""
+        return len(self._items) + max(0, head - self.read)
 
 
 def _awaits_outcome(entry: dict[str, Any]) -> bool:

@@ -24,7 +24,8 @@ _BLAMED = frozenset({400, 409, 413, 422})
 
 
 class JournalReader:
-    """Reads the journal through scanner's socket into outbox and mirror.
+    """Reads the journal through scanner's socket: what it says of claims to its head, and as much
+    as the outbox takes. Where that lags, the same records are read again later.
 
     Args:
         monotonic: Seconds that never jump.
@@ -35,13 +36,29 @@ class JournalReader:
         self.lock = threading.Lock()
         """Holds `outbox` still."""
         self.outbox: Outbox | None = None
-        self.facts: dict[bytes, JournalFact] = {}
-        """What the journal says since the position, by presentation."""
+        self._noted = 0
+        """Last seq whose fact the mirror has noted."""
+        self._head = 0
+        self._again = threading.Event()
 
     @property
     def epoch(self) -> bytes:
         """Epoch of the journal read last; empty before."""
         return self.outbox.epoch if self.outbox else b""
+
+    @property
+    def waiting(self) -> int:
+        """Records not acknowledged yet."""
+        with self.lock:
+            return self.outbox.waiting(self._head) if self.outbox else 0
+
+    def note_again(self) -> None:
+        """Have the next `read_to_head` note all facts since the position; from any thread.
+
+        For intents that are taken up from the authority: what the journal says of them may have
+        been read before. Call it before they are in the mirror.
+        """
+        self._again.set()
 
     def read_to_head(self, link: Link) -> float:
         """Take in all there is; returns the monotonic time at which nothing more was there.
@@ -49,36 +66,50 @@ class JournalReader:
         Raises:
             ScannerGone, ScannerBabbles: what was taken in stays.
         """
+        if self._again.is_set() and self.outbox is not None:
+            self._again.clear()
+            self._noted = self._mirror.position(_name(self.outbox.epoch))
+        self._fill(link)
         while True:
             at = self._monotonic()
-            after = self.outbox.read if self.outbox else 0
-            page = link.ask({"op": "records", "after": after, "limit": _PAGE}, _SECONDS)
-            records, epoch, head = _page(page)
-            if self.outbox is None or self.outbox.epoch != epoch:
-                self._begin(epoch)
-                continue
-            self._take(records)
-            if self.outbox.read >= head:
+            if self._read_page(link, self._noted) and self._noted >= self._head:
                 return at
-            if not records:
-                raise ScannerBabbles(f"no records after {after}, though the head is {head}")
+
+    def _fill(self, link: Link) -> None:
+        """Read what had no room in the outbox before and has now."""
+        while (box := self.outbox) and not box.is_full and box.read < self._noted:
+            self._read_page(link, box.read)
+
+    def _read_page(self, link: Link, after: int) -> bool:
+        """Take in one page; False: it is another journal than before."""
+        page = link.ask({"op": "records", "after": after, "limit": _PAGE}, _SECONDS)
+        records, epoch, head = _page(page)
+        if self.outbox is None or self.outbox.epoch != epoch:
+            self._begin(epoch)
+            return False
+        last = records[-1]["seq"] if records else after
+        if last <= after < head:
+            raise ScannerBabbles(f"no records after {after}, though the head is {head}")
+        if last > self._noted:
+            # Before the outbox has them: what is acknowledged is not read again after a crash.
+            self._mirror.note([fact for row in records if (fact := _fact(row)) is not None])
+            self._noted = last
+        with self.lock:
+            self._head = head
+            if after == self.outbox.read:
+                self.outbox.add(records, self._monotonic())
+        return True
 
     def _begin(self, epoch: bytes) -> None:
         """A journal not seen since the start: go on where its acknowledgements end."""
-        position = self._mirror.position(f"records/{epoch.hex()}")
+        position = self._mirror.position(_name(epoch))
         with self.lock:
-            self.facts.clear()
+            self._noted = position
             self.outbox = Outbox(epoch, position, self._mirror.acknowledged(epoch))
 
-    def _take(self, records: list[dict[str, Any]]) -> None:
-        facts = [fact for record in records if (fact := _fact(record)) is not None]
-        for fact in facts:
-            self.facts[fact.presentation] = _joined(self.facts.get(fact.presentation), fact)
-        # Facts before the outbox: a record that is acknowledged is not read again after a crash.
-        self._mirror.note(facts)
-        with self.lock:
-            if self.outbox is not None:
-                self.outbox.add(records, self._monotonic())
+
+def _name(epoch: bytes) -> str:
+    return f"records/{epoch.hex()}"
 
 
 def _page(page: dict[str, Any]) -> tuple[list[dict[str, Any]], bytes, int]:
@@ -101,17 +132,6 @@ def _fact(record: dict[str, Any]) -> JournalFact | None:
         return None
 
 
-def _joined(old: JournalFact | None, new: JournalFact) -> JournalFact:
-    if old is None:
-        return new
-    return JournalFact(
-        new.presentation,
-        new.verdict or old.verdict,
-        new.outcome or old.outcome,
-        old.counts if new.counts is None else new.counts,
-    )
-
-
 class Pusher:
     """Sends what the outbox has ready, and stores each batch's answers in one transaction."""
 
@@ -124,12 +144,6 @@ class Pusher:
     ) -> None:
         self._backend, self._mirror, self._reader = backend, mirror, reader
         self._monotonic = monotonic
-
-    @property
-    def waiting(self) -> int:
-        """Records not acknowledged yet."""
-        with self._reader.lock:
-            return self._reader.outbox.waiting if self._reader.outbox else 0
 
     def push(self) -> bool:
         """Send one batch; False: nothing was ready.

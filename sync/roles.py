@@ -73,7 +73,7 @@ class Roles:
         self._beats: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue(maxsize=1)
         self._link: Link | None = None
         self._alive = dict.fromkeys(PATIENCE, monotonic())
-        self._report = Report(server, mirror, puller, lambda: self._pusher.waiting, monotonic)
+        self._report = Report(server, mirror, puller, lambda: self._reader.waiting, monotonic)
 
     def all(self) -> dict[str, Callable[[], None]]:
         """Every role by its thread's name."""
@@ -197,7 +197,7 @@ class Roles:
         try:
             # First, so that no annulment that fails again and again keeps it from being done.
             if self._settler.to_compare and self._reader.epoch:
-                self._settler.compare(self._reader.facts, self._reader.epoch)
+                self._settler.compare(self._reader.epoch, self._reader.note_again)
             self._settler.work()
         except ServerFault:
             self._settler.to_compare = True

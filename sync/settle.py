@@ -7,7 +7,7 @@ lets a second one in. Both are prevented here.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +27,9 @@ an annulment could free a ticket whose guest is let in."""
 _NOT_HELD = frozenset({"taken", "refused"})
 _OF_THE_MOMENT = frozenset({401, 408, 425, 429})
 """Statuses below 500 that speak of us or of the moment, not of the claim."""
+KEPT = 20_000
+"""Settled intents that stay: a steward may take an entry back hours later."""
+_FORGET_EVERY = 60.0
 _ROUND = 200
 """Annulments of one round: the role must give a sign of life between."""
 
@@ -57,10 +60,10 @@ def settle(
 def _judge(
     intent: Intent, caught_up: bool, epoch: bytes, age: Callable[[bytes], float]
 ) -> Literal["annul", "stands", "not_held"] | None:
-    if intent.verdict == "admitted":
-        if intent.counts is None:  # still at the turnstile
-            return None
+    if intent.counts is not None:
         return "stands" if intent.counts else "annul"
+    if intent.verdict == "admitted":  # still at the turnstile
+        return None
     if intent.result in _NOT_HELD:
         return "not_held"
     if intent.verdict == "refused":
@@ -114,6 +117,7 @@ class Settler:
         self._lock = threading.Lock()
         self._born: dict[bytes, float] = {}
         self._due: set[bytes] = set()
+        self._forget_at = monotonic()
         self.to_compare = True
         """The authority's open claims are to be looked at: at start and after it was away."""
 
@@ -122,9 +126,12 @@ class Settler:
 
         An intent found here for the first time is not older than this process knows.
         """
+        now = self._monotonic()
+        if now >= self._forget_at:
+            self._forget_at = now + _FORGET_EVERY
+            self._mirror.forget_intents(KEPT)
         intents = self._mirror.open_intents()
         with self._lock:
-            now = self._monotonic()
             known = {i.presentation: self._born.get(i.presentation, now) for i in intents}
             self._born = known
         for action in settle(intents, caught_up, epoch, lambda p: at - known[p]):
@@ -158,30 +165,31 @@ class Settler:
             return "not_ours"
         return "annulled"
 
-    def compare(self, facts: Mapping[bytes, JournalFact], epoch: bytes) -> None:
+    def compare(self, epoch: bytes, note_again: Callable[[], object]) -> None:
         """Take up claims that the authority holds open and we do not: our mirror was lost.
 
         Args:
-            facts: What the journal of `epoch` says, by presentation, read to its head.
+            epoch: Of the journal that is read.
+            note_again: Has what that journal says noted once more, before the next `judge` but one.
         Raises:
             ServerFault: call again later.
         """
-        for claim in self._authority.open_claims():
-            ended = self._mirror.how_closed(claim.presentation)
-            if ended is None:
-                self._adopt(claim, facts, epoch)
-            elif ended == "annulled":
-                log.warning("claim %s is open again", claim.presentation.hex())
-                with self._lock:
-                    self._due.add(claim.presentation)
+        claims = self._authority.open_claims()
+        how_closed = {c.presentation: self._mirror.how_closed(c.presentation) for c in claims}
+        unknown = [claim for claim in claims if how_closed[claim.presentation] is None]
+        if unknown:
+            note_again()  # first: an intent that `judge` finds has its facts noted before the next
+        for claim in unknown:
+            self._mirror.intend(self._adopted(claim, epoch))
+        again = {presentation for presentation, how in how_closed.items() if how == "annulled"}
+        for presentation in again:
+            log.warning("claim %s is open again", presentation.hex())
+        with self._lock:
+            self._due |= again
         self.to_compare = False
 
-    def _adopt(self, claim: OpenClaim, facts: Mapping[bytes, JournalFact], epoch: bytes) -> None:
+    def _adopted(self, claim: OpenClaim, epoch: bytes) -> Intent:
         kind = self._authority.kind
-        self._mirror.intend(
-            Intent(claim.presentation, claim.ticket_key, claim.list, "entry", claim.at, kind, epoch)
+        return Intent(
+            claim.presentation, claim.ticket_key, claim.list, "entry", claim.at, kind, epoch
         )
-        # Looked up only now: the journal's reader enters a fact first and notes it then, so that
-        # one of the two finds the intent.
-        if (fact := facts.get(claim.presentation)) is not None:
-            self._mirror.note([fact])

@@ -284,3 +284,17 @@ def test_another_user_reads_what_a_killed_writer_left(writer):
             file.chmod(0o644)
         assert python(READ, path).stdout.strip() == "1 False None"
         del running
+
+
+def test_settled_intents_are_forgotten_but_the_newest_and_those_that_are_open(path):
+    writer = Mirror(path)
+    for number in range(10):
+        made = replace(intent(), presentation=number.to_bytes(16, "big"), at=float(number))
+        writer.intend(made)
+        if number != 0:
+            writer.close_intent(made.presentation, "stands")
+    writer.forget_intents(keep=3)
+    kept = [n for n in range(10) if writer.how_closed(n.to_bytes(16, "big")) is not None]
+    assert kept == [0, 7, 8, 9]
+    writer.forget_intents(keep=3)
+    assert writer.how_closed((7).to_bytes(16, "big")) == "stands"

@@ -79,7 +79,7 @@ def test_the_position_stays_before_the_first_that_is_not_acknowledged():
     box.add([outcome(4, "a")], now=0.0)
     assert box.done([1]) == 3
     assert box.done([4]) == 4
-    assert box.waiting == 0
+    assert box.waiting(4) == 0
 
 
 def test_after_a_restart_what_was_acknowledged_beyond_the_position_is_not_sent_again():

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from store.mirror import Conflict, MirrorNotWritten, MirrorReader
+from store.mirror import Conflict, Intent, MirrorNotWritten, MirrorReader
 from store.records import Kind
+from sync import outbox
 from sync.errors import ServerFault, ServerRefused, ServerUnreachable
 from sync.link import Link, ScannerBabbles, ScannerGone
 from sync.outbox import OUTCOME_WAIT
@@ -57,7 +58,7 @@ def test_every_record_arrives_once_and_is_acknowledged(scanner, server, bench):
         scanner.admit(presentation(number), KEY, Kind.PASSAGE)
     bench.push_all()
     assert sorted(server.received) == list(range(1, 501))
-    assert bench.pusher.waiting == 0
+    assert bench.reader.waiting == 0
     assert bench.mirror.position(f"records/{scanner.epoch.hex()}") == 500
 
 
@@ -87,7 +88,7 @@ def test_a_lost_answer_counts_a_record_once(scanner, server, bench):
     bench.push_all()
     assert server.received == [1, 2, 1, 2]
     assert len(server.records) == 2
-    assert bench.pusher.waiting == 0
+    assert bench.reader.waiting == 0
 
 
 @pytest.mark.parametrize("mode", [Mode.HTML, Mode.FAIL, Mode.HALF, Mode.SCHEMA, Mode.NOISE])
@@ -96,7 +97,7 @@ def test_no_answer_acknowledges_nothing(scanner, server, bench, mode):
     server.mode, server.only = mode, "records"
     with pytest.raises(ServerFault):
         bench.push_all()
-    assert bench.pusher.waiting == 1
+    assert bench.reader.waiting == 1
     server.mode = Mode.GOOD
     bench.push_all()
     assert server.received == [1]
@@ -107,7 +108,7 @@ def test_answers_for_records_that_were_not_sent_are_no_answers(scanner, server, 
     server.verdicts[1] = {"seq": 77}
     with pytest.raises(ServerFault, match="were not sent"):
         bench.push_all()
-    assert bench.pusher.waiting == 1
+    assert bench.reader.waiting == 1
 
 
 def test_a_restart_goes_on_after_what_was_acknowledged(scanner, server, bench, gate, mirror):
@@ -148,7 +149,7 @@ def test_a_full_disk_loses_no_answer(scanner, server, bench, mirror):
     mirror.acknowledge = full
     with pytest.raises(MirrorNotWritten):
         bench.push_all()
-    assert bench.pusher.waiting == 2
+    assert bench.reader.waiting == 2
     mirror.acknowledge = acknowledge
     scanner.write(Kind.FAULT)
     bench.push_all()
@@ -187,7 +188,7 @@ def test_a_refusal_of_the_gate_itself_parks_nothing(scanner, server, bench, mirr
     with pytest.raises(ServerRefused):
         bench.push_all()
     assert mirror.parked() == []
-    assert bench.pusher.waiting == 1
+    assert bench.reader.waiting == 1
 
 
 def test_a_new_journal_starts_from_its_first_record(scanner, server, bench, mirror):
@@ -209,10 +210,66 @@ def test_offline_everything_waits_and_then_goes_up_once(scanner, server, bench):
         scanner.admit(presentation(number), KEY, Kind.PASSAGE)
     with pytest.raises(ServerFault):
         bench.push_all()
-    assert bench.pusher.waiting == 600
+    assert bench.reader.waiting == 600
     server.mode = Mode.GOOD
     bench.push_all()
     assert sorted(server.received) == list(range(1, 601))
+
+
+@pytest.fixture
+def small_window(monkeypatch):
+    monkeypatch.setattr(outbox, "WINDOW", 10)
+
+
+def test_offline_only_a_window_of_the_journal_is_held(scanner, server, bench, small_window):
+    """The rest is read again from scanner, in order and once, as it goes up."""
+    server.mode = Mode.HALF
+    for number in range(150):
+        scanner.admit(presentation(number), KEY, Kind.PASSAGE)
+    with pytest.raises(ServerFault):
+        bench.push_all()
+    assert bench.reader.outbox.is_full
+    assert bench.reader.outbox.read == 10
+    assert bench.reader.waiting == 300
+    server.mode = Mode.GOOD
+    while bench.reader.waiting:
+        bench.push_all()
+    assert server.received == list(range(1, 301))
+
+
+def test_claims_are_settled_by_what_lies_beyond_the_window(
+    scanner, server, bench, mirror, small_window
+):
+    server.mode = Mode.HALF
+    mirror.intend(Intent(presentation(99), KEY, "main", "entry", 1.0, "admit", scanner.epoch))
+    for number in range(100):
+        scanner.admit(presentation(number), KEY, Kind.NO_PASSAGE)
+    bench.read()
+    (intent,) = mirror.open_intents()
+    assert (intent.verdict, intent.counts) == ("admitted", False)
+
+
+def test_a_new_journal_is_read_though_the_old_one_did_not_fit(
+    scanner, server, bench, mirror, small_window
+):
+    for _ in range(30):
+        scanner.write(Kind.FAULT)
+    bench.read()
+    scanner.restart(epoch=b"epoch..2")
+    scanner.write(Kind.FAULT)
+    bench.push_all()
+    assert bench.reader.epoch == b"epoch..2"
+    assert server.received == [1]
+
+
+def test_what_the_journal_says_of_a_claim_taken_up_later_is_noted_again(scanner, bench, mirror):
+    scanner.admit(presentation(1), KEY, Kind.PASSAGE)
+    bench.read()
+    bench.reader.note_again()
+    mirror.intend(Intent(presentation(1), KEY, "main", "entry", 1.0, "admit", scanner.epoch))
+    bench.read()
+    (intent,) = mirror.open_intents()
+    assert (intent.verdict, intent.counts) == ("admitted", True)
 
 
 def test_a_server_that_is_down_is_named(scanner, server, bench):
@@ -236,6 +293,7 @@ def test_a_scanner_that_is_gone_is_named(scanner, bench):
         {"records": [], "epoch": "00" * 8, "head": "9"},
         {"records": [7], "epoch": "00" * 8, "head": 1},
         {"records": [], "epoch": "00" * 8, "head": 5},
+        {"records": [{"seq": 0}], "epoch": "00" * 8, "head": 5},
         {"error": "JournalUnavailable", "cause": "disk full", "remedy": "free some"},
     ],
 )

@@ -91,3 +91,12 @@ def test_claims_do_not_wait_for_what_is_told(server, gate, mirror, tmp_path):
     slow.set()
     assert scanner.wait_told(lambda m: "server" in m)["server"]["parked"] == 0
     scanner.die()
+
+
+def test_every_role_is_missed_when_it_gives_no_sign_of_life(gate, mirror, tmp_path):
+    now = [0.0]
+    puller = Puller(gate, mirror, roots(), EVENT, tmp_path)
+    roles = Roles(tmp_path / "no.sock", gate, gate, mirror, puller, monotonic=lambda: now[0])
+    assert roles.stuck() == []
+    now[0] = 1000.0
+    assert sorted(roles.stuck()) == sorted(roles.all())
