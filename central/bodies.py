@@ -99,6 +99,13 @@ class Body:
             raise malformed(f"{name} is none of {', '.join(sorted(allowed))}")
         return value
 
+    def flag(self, name: str) -> bool:
+        """A boolean that may be left out: False."""
+        value = self._fields.get(name, False)
+        if not isinstance(value, bool):
+            raise malformed(f"{name} is neither true nor false")
+        return value
+
     def octets(self, name: str, size: int) -> bytes:
         """Exactly ``size`` bytes, from lower-case hex."""
         return hex_bytes(self.get(name), size, name)

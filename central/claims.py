@@ -54,13 +54,14 @@ def make_claim(central: Central, caller: Caller, body: Body) -> dict[str, object
         "device": caller.device,
         "gate": caller.gate,
     }
+    unlisted = body.flag("unlisted")
     with central.database.writing(urgent=True) as connection:
         known = find_claim(connection, row["presentation"])
         if known is not None:
             return _again(known, row)
         if (recorded := _recorded(connection, row)) is not None:
             return recorded
-        return _decide(connection, row)
+        return _decide(connection, row, unlisted)
 
 
 def _again(known: RowMapping, row: dict[str, Any]) -> dict[str, object]:
@@ -88,9 +89,9 @@ def _recorded(connection: Connection, row: dict[str, Any]) -> dict[str, object] 
     return _GRANTED if known["stands"] else _WAS_ANNULLED
 
 
-def _decide(connection: Connection, row: dict[str, Any]) -> dict[str, object]:
+def _decide(connection: Connection, row: dict[str, Any], unlisted: bool) -> dict[str, object]:
     if row["direction"] == Direction.ENTRY:
-        answer = _refusal(connection, row)
+        answer = _refusal(connection, row, unlisted)
         if answer is not None:
             return answer
     # An exit is never refused (design, I11); its claim is held so that it can be annulled.
@@ -98,11 +99,13 @@ def _decide(connection: Connection, row: dict[str, Any]) -> dict[str, object]:
     return _GRANTED
 
 
-def _refusal(connection: Connection, row: dict[str, Any]) -> dict[str, object] | None:
+def _refusal(
+    connection: Connection, row: dict[str, Any], unlisted: bool
+) -> dict[str, object] | None:
     policy = policy_in_force(connection)
     if policy is not None and row["list"] not in policy.lists:
         return {"result": "refused", "reason": Reason.WRONG_LIST.value}
-    right = right_of(connection, policy, row["ticket_key"], row["list"])
+    right = right_of(connection, policy, row["ticket_key"], row["list"], unlisted=unlisted)
     if isinstance(right, Reason):
         return {"result": "refused", "reason": right.value}
     found = None if right.unlimited else _objection(connection, right, row)

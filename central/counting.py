@@ -52,17 +52,23 @@ class Objection:
 
 
 def right_of(
-    connection: Connection, policy: EventPolicy | None, ticket_key: bytes, check_in_list: str
+    connection: Connection,
+    policy: EventPolicy | None,
+    ticket_key: bytes,
+    check_in_list: str,
+    *,
+    unlisted: bool,
 ) -> Right | Reason:
     """What the ticket allows on the list, or the reason why it allows nothing.
 
     Before any ticket is imported the server knows none, and every signed ticket stands for one
-    entry; afterwards a ticket that is not there is unknown.
+    entry; afterwards a ticket that is not there is unknown, unless its gate asks for it as
+    ``unlisted``: it has verified the signature and admits without a list.
     """
     rules = rules_of(policy, check_in_list)
     row = ticket_row(connection, ticket_key)
     if row is None:
-        if has_tickets(connection):
+        if not unlisted and has_tickets(connection):
             return Reason.UNKNOWN
         return Right(1 if rules.entries is None else rules.entries, Product(0), rules)
     for status, reason in _BARRED:

@@ -186,13 +186,14 @@ class AdmitServer:
 
 
 def _claim_body(claim: Claim) -> dict[str, object]:
-    return {
+    body: dict[str, object] = {
         "presentation": claim.presentation.hex(),
         "ticket_key": claim.ticket_key.hex(),
         "list": claim.list,
         "direction": claim.direction,
         "at": claim.at,
     }
+    return body | ({"unlisted": True} if claim.unlisted else {})
 
 
 def _claim_result(said: ClaimAnswer) -> ClaimResult:

@@ -21,6 +21,8 @@ class Claim:
     direction: str
     at: float
     """Unix seconds, UTC."""
+    unlisted: bool = False
+    """A signed ticket that is on no list: this gate admits such, once."""
 
 
 @dataclass(frozen=True, slots=True)

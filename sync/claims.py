@@ -135,10 +135,13 @@ def _claim(message: dict[str, Any]) -> tuple[Claim, float]:
             str(message["list"]),
             str(message["direction"]),
             float(message["at"]),
+            message.get("unlisted", False),
         )
         budget = float(message["budget"])
     except (KeyError, TypeError, ValueError) as error:
         raise ScannerBabbles(f"claim: {error}") from error
+    if not isinstance(claim.unlisted, bool):
+        raise ScannerBabbles(f"claim: unlisted is a {type(claim.unlisted).__name__}")
     if not 0 < budget <= 10:
         raise ScannerBabbles(f"claim: a budget of {budget} s")
     return claim, budget

@@ -242,6 +242,31 @@ def test_central_counts_as_gates_count(
     assert (tally.objection(100.0) is not None) == bool(spent or within)
 
 
+def test_a_signed_ticket_on_no_list_is_granted_once_where_a_gate_admits_such(
+    rig: CentralRig, north: Device, south: Device
+) -> None:
+    """A gate without a list must be able to claim; two such gates admit a ticket once."""
+    key = rig.key("sold at the door")
+    assert north.claim(new(), key) == {"result": "refused", "reason": "unknown"}
+    assert north.claim(new(), key, unlisted=False)["reason"] == "unknown"
+    assert north.claim(new(), key, unlisted=True) == GRANTED
+    assert south.claim(new(), key, unlisted=True)["result"] == "taken"
+
+
+def test_a_ticket_on_the_list_is_judged_by_its_row(rig: CentralRig, north: Device) -> None:
+    """A gate whose list is old cannot bring a cancelled ticket back."""
+    assert north.claim(new(), rig.key("X9"), unlisted=True)["reason"] == "cancelled"
+    assert [north.claim(new(), rig.key("G4"), unlisted=True) for _ in range(4)] == [GRANTED] * 4
+    assert north.claim(new(), rig.key("G4"), unlisted=True)["result"] == "taken"
+
+
+@pytest.mark.parametrize("unlisted", [1, "true", None, [], {}])
+def test_unlisted_is_true_or_false(rig: CentralRig, north: Device, unlisted: object) -> None:
+    """Anything else is no claim, rather than a guess."""
+    answer = north.claim(new(), rig.key("A1"), unlisted=unlisted)
+    assert answer["error"] == "body_malformed"
+
+
 def use(way: Direction, at: float, where: str) -> Use:
     """A use that stands."""
     return Use(new(), way, "main", at, where, Standing.PASSED, here=False)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from store.mirror import Mirror, MirrorNotWritten
+from sync.admit import _claim_body
 from sync.backend import Claim, ClaimResult, Granted, Refused, Taken, Unreachable
 from sync.claims import MOST_AT_ONCE, ClaimDesk
 from sync.link import ScannerBabbles, ScannerGone
@@ -211,11 +212,30 @@ def test_an_answer_that_finds_no_scanner_is_no_failure(mirror):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"presentation": "xx"}, {"at": None}, {"budget": 0}, {"budget": "nan"}, {"budget": 1e9}],
+    [
+        {"presentation": "xx"},
+        {"at": None},
+        {"unlisted": 1},
+        {"unlisted": None},
+        {"budget": 0},
+        {"budget": "nan"},
+        {"budget": 1e9},
+    ],
 )
 def test_a_claim_that_is_none_is_named(mirror, changes):
     with pytest.raises(ScannerBabbles):
         Desk(None, mirror).desk.claim(claim() | changes)
+
+
+@pytest.mark.parametrize("unlisted", [{}, {"unlisted": True}, {"unlisted": False}])
+def test_whether_a_ticket_is_on_no_list_is_passed_on(mirror, unlisted):
+    asked: list[Claim] = []
+    desk = Desk(Authority(lambda c: asked.append(c) or Granted()), mirror)
+    desk.desk.claim(claim() | unlisted)
+    desk.answer()
+    assert [c.unlisted for c in asked] == [unlisted.get("unlisted", False)]
+    sent = "unlisted" in _claim_body(asked[0])
+    assert sent == asked[0].unlisted, "left out where it says nothing"
 
 
 @pytest.mark.parametrize("alive", [True, False])
