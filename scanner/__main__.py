@@ -23,6 +23,7 @@ from config.read import read_config
 from drivers.messages import Sighting as ReaderSighting
 from drivers.scheduler import ThreadScheduler
 from scanner.admissions import Admissions
+from scanner.beats import Beats
 from scanner.bookkeeper import POLL_EVERY, Bookkeeper
 from scanner.books import NothingElsewhere
 from scanner.claims import ClaimDesk
@@ -36,8 +37,9 @@ from scanner.devices import (
 )
 from scanner.elsewhere import MirrorElsewhere
 from scanner.events import EventLog
-from scanner.events_door import EventsDoor, feed, write_status
+from scanner.events_door import EventsDoor, feed
 from scanner.gate import Gate
+from scanner.housekeeping import Housekeeper
 from scanner.journal_keeper import JournalKeeper, take_ownership
 from scanner.lane import Lane, LaneSettings
 from scanner.lane_thread import LaneThread
@@ -47,14 +49,13 @@ from scanner.showing import Stamp
 from scanner.sockets import Server
 from scanner.sync_door import SyncDoor
 from store.journal import Journal, JournalUnavailable
+from store.records import Kind
 
 log = logging.getLogger("admit.scanner")
 
 HEARTBEAT_EVERY = 15.0
 STUCK_AFTER = 4.0
 """Seconds without a sign of life of a lane's thread after which the watchdog is not fed."""
-IDLE_FOR = 2.0
-"""Seconds a gate is idle before the journal's log is moved into its file."""
 
 
 # The parts know one another in a ring: a lambda names the part that is made later (PLW0108).
@@ -71,7 +72,10 @@ class Parts:
         self.lock = take_ownership(own)
         for leftover in own.glob("training.db*"):
             leftover.unlink()
-        self.clock = SystemClock(trust_system=config.clock.trust_system)
+        self.clock = SystemClock(
+            trust_system=config.clock.trust_system,
+            last_record=lambda: self.journal.last_at,
+        )
         self.scheduler = ThreadScheduler()
         boot = boot_id()
         start = os.urandom(4).hex()  # events are numbered anew at each start
@@ -140,8 +144,22 @@ class Parts:
                 "control": self.control.answer,
             },
         )
-        self.feed = partial(feed, self.gate)
+        self.house = Housekeeper(
+            status=self.gate.status,
+            path=run / "status.json",
+            journal=self.journal,
+            clock=self.clock,
+            note=lambda detail: self.admissions.note(Kind.CLOCK, detail=detail),
+            report=self.gate.report,
+        )
+        self.beats = Beats()
         self.readers = Readers([reader for lane in self.lanes for reader in lane.readers])
+
+    def stuck(self) -> list[str]:
+        """The threads that gave no sign of life for too long."""
+        now = self.clock.monotonic()
+        lanes = [thread.name for thread in self.lanes if now - thread.alive_at >= STUCK_AFTER]
+        return lanes + self.beats.silent()
 
     def _journal(self, path: Path) -> JournalKeeper:
         return JournalKeeper(path, self.config.gate.event, self.clock.monotonic)
@@ -228,14 +246,24 @@ def keep_books(parts: Parts) -> None:
     pause = threading.Event()
     while True:
         parts.books.poll()
+        parts.beats.beat("books")
         pause.wait(POLL_EVERY)
 
 
-def watch(parts: Parts) -> None:
-    """The main thread: probes, heartbeat, status file, watchdog; ten times a second."""
+def keep_house(parts: Parts) -> None:
+    """The thread for all that may wait for the card, and for which nobody waits."""
     pause = threading.Event()
-    beat_at = status_at = 0.0
-    checkpointed = busy_at = 0
+    while True:
+        parts.house.round()
+        parts.beats.beat("housekeeping")
+        pause.wait(1.0)
+
+
+def watch(parts: Parts) -> None:
+    """The main thread: probes, heartbeat, watchdog; ten times a second, and never at the card."""
+    pause = threading.Event()
+    beat_at = 0.0
+    warned: list[str] = []
     while True:
         now = parts.clock.monotonic()
         parts.claims.tick()
@@ -243,37 +271,13 @@ def watch(parts: Parts) -> None:
         if now >= beat_at and parts.config.server.kind != "none":
             parts.sync.beat()
             beat_at = now + HEARTBEAT_EVERY * random.uniform(0.8, 1.2)
-        if now >= status_at:
-            write_status(parts.run / "status.json", parts.gate.status())
-            _look_at_clock(parts)
-            status_at = now + 1.0
-            checkpointed, busy_at = _checkpoint_when_idle(parts, checkpointed, busy_at)
-        if all(now - lane.alive_at < STUCK_AFTER for lane in parts.lanes):
+        stuck = parts.stuck()
+        if not stuck:
             notify("WATCHDOG=1")
+        elif stuck != warned:
+            log.critical("no sign of life: %s", ", ".join(stuck))
+        warned = stuck
         pause.wait(0.1)
-
-
-def _look_at_clock(parts: Parts) -> None:
-    off = parts.clock.disagreement
-    error = None
-    if off is not None:
-        error = GateError(
-            f"the system clock and the server differ by {off:.0f} s; the server's time is used",
-            "Check the time server this gate's network names",
-        )
-    parts.gate.report("clock", error)
-
-
-def _checkpoint_when_idle(parts: Parts, checkpointed: int, last: int) -> tuple[int, int]:
-    """Once a second: move the log when nothing was written since a second ago."""
-    head = parts.journal.head()
-    if head == last and head != checkpointed:
-        try:
-            parts.journal.journal().checkpoint()
-        except JournalUnavailable as error:
-            log.warning("%s", error.cause)
-        return head, head
-    return checkpointed, head
 
 
 def _die(args: threading.ExceptHookArgs) -> None:
@@ -291,10 +295,15 @@ def run(config: AdmitConfig, state: Path, run_directory: Path) -> None:
     gc.freeze()  # what was imported lives for ever: no collection has to look at it again
     threads = [
         threading.Thread(
-            target=parts.server.serve, args=(partial(feed, parts.gate),), name="sockets"
+            target=parts.server.serve,
+            args=(partial(feed, parts.gate), partial(parts.beats.beat, "sockets")),
+            name="sockets",
         ),
-        threading.Thread(target=parts.readers.serve, name="readers"),
+        threading.Thread(
+            target=parts.readers.serve, args=(partial(parts.beats.beat, "readers"),), name="readers"
+        ),
         threading.Thread(target=keep_books, args=(parts,), name="books"),
+        threading.Thread(target=keep_house, args=(parts,), name="housekeeping"),
     ]
     for thread in [*threads, *parts.lanes]:
         thread.daemon = True

@@ -76,6 +76,11 @@ class JournalKeeper:
         """Number of the last record; 0 while there is no journal."""
         return self._journal.seq if self._journal is not None else 0
 
+    @property
+    def last_at(self) -> float:
+        """Time of the last record, Unix seconds; 0.0 while there is no journal."""
+        return self._journal.last_at if self._journal is not None else 0.0
+
     def status(self) -> dict[str, Any]:
         """For the status: where the journal stands."""
         if self._journal is None:

@@ -1,5 +1,6 @@
 """The readers' parent: starts a child a reader, hears it, kills it when silent, starts it anew."""
 
+import contextlib
 import selectors
 import socket
 import subprocess
@@ -15,6 +16,7 @@ SILENT_AFTER = 2.0
 """Seconds without a word after which a child is killed."""
 START_WITHIN = 15.0
 """Seconds a child may take for its first word: a Pi loads its libraries slowly."""
+CLOSE_WITHIN = 2.0
 AGAIN_AFTER = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a child is started again, by how often it failed in a row."""
 
@@ -37,6 +39,8 @@ class Reader:
     failures: int = 0
     faults: set[str] = field(default_factory=set)
     process: subprocess.Popen[bytes] | None = None
+    dying: subprocess.Popen[bytes] | None = None
+    """Killed, but not gone: its device still holds it in the kernel."""
     connection: socket.socket | None = None
     heard: float = 0.0
     spoke: bool = False
@@ -51,15 +55,18 @@ class Readers:
         self._now = now
         self._selector = selectors.DefaultSelector()
 
-    def serve(self) -> None:
-        """Serve for ever."""
+    def serve(self, beat: Callable[[], None]) -> None:
+        """Serve for ever; `beat` is called at every round."""
         while True:
             self.step(0.2)
+            beat()
 
     def step(self, timeout: float) -> None:
         """Start what is due, hear what came, end what fell silent."""
         for reader in self.all:
-            if reader.process is None and self._now() >= reader.start_at:
+            _bury(reader)
+            # Never two on one device: the second would hang where the first does.
+            if not (reader.process or reader.dying) and self._now() >= reader.start_at:
                 self._start(reader)
         for key, _ in self._selector.select(timeout):
             self._hear(key.data)
@@ -72,12 +79,17 @@ class Readers:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         command = [sys.executable, "-P", "-m", "drivers.reader", reader.uri]
-        reader.process = subprocess.Popen(
-            [*command, "--fd", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-        )
-        theirs.close()
+        with theirs:
+            try:
+                reader.process = subprocess.Popen(
+                    [*command, "--fd", str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                )
+            except OSError as error:  # short of memory or of processes: later there may be some
+                ours.close()
+                self._failed(reader, f"reader {reader.uri} cannot be started: {error.strerror}")
+                return
         reader.connection, reader.heard, reader.spoke = ours, self._now(), False
         self._selector.register(ours, selectors.EVENT_READ, reader)
 
@@ -130,13 +142,20 @@ class Readers:
 
     def _end(self, reader: Reader, cause: str) -> None:
         """Kill the child, whatever state it is in; it holds nothing that could be lost."""
+        if self._kill(reader):
+            self._failed(reader, cause)
+
+    def _kill(self, reader: Reader) -> bool:
+        """Kill without waiting: a child that hangs in its device must not stop the others."""
         if reader.process is None or reader.connection is None:
-            return
+            return False
         self._selector.unregister(reader.connection)
         reader.connection.close()
         reader.process.kill()
-        reader.process.wait()
-        reader.process = reader.connection = None
+        reader.dying, reader.process, reader.connection = reader.process, None, None
+        return True
+
+    def _failed(self, reader: Reader, cause: str) -> None:
         pause = AGAIN_AFTER[min(reader.failures, len(AGAIN_AFTER) - 1)]
         reader.failures += 1
         reader.start_at, reader.state = self._now() + pause, "restarting"
@@ -149,9 +168,12 @@ class Readers:
     def close(self) -> None:
         """End all children; tests and `admit run` do."""
         for reader in self.all:
-            if reader.process is not None and reader.connection is not None:
-                self._selector.unregister(reader.connection)
-                reader.connection.close()
-                reader.process.kill()
-                reader.process.wait()
-                reader.process = reader.connection = None
+            self._kill(reader)
+            if reader.dying is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):  # it hangs in the kernel
+                    reader.dying.wait(CLOSE_WITHIN)
+
+
+def _bury(reader: Reader) -> None:
+    if reader.dying is not None and reader.dying.poll() is not None:
+        reader.dying = None

@@ -83,10 +83,14 @@ class Server:
             peer = next((p for p in self._peers if p.answers_claims), None)
         return peer is not None and peer.send(message)
 
-    def serve(self, feed: Callable[[Peer], bool]) -> None:
-        """Serve for ever. `feed` sends a peer what is new for it; False drops the peer."""
+    def serve(self, feed: Callable[[Peer], bool], beat: Callable[[], None]) -> None:
+        """Serve for ever. `feed` sends a peer what is new for it; False drops the peer.
+
+        `beat` is called at every round, at least once a second.
+        """
         while True:
-            self.step(feed)
+            self.step(feed, 1.0)
+            beat()
 
     def step(self, feed: Callable[[Peer], bool], timeout: float | None = None) -> None:
         """One round of `serve`."""

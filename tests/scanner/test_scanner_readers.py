@@ -1,7 +1,9 @@
 """The readers' parent: real children, real sockets; one reader's trouble is its own."""
 
+import errno
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,3 +94,57 @@ def test_a_silent_reader_is_killed_and_started_anew(bench: Bench) -> None:
     bench.until(lambda: (0, "reader", None) in bench.faults)
     causes = [error.cause for _, name, error in bench.faults if name == "reader" and error]
     assert "said nothing for 2 s" in causes[0]
+
+
+class Stuck:
+    """A child that hangs in its device: no signal ends it until `gone`."""
+
+    def __init__(self, child: "subprocess.Popen[bytes]") -> None:
+        self.child, self.gone = child, False
+
+    def kill(self) -> None:
+        """It takes no notice."""
+
+    def poll(self) -> int | None:
+        """Whether it is gone."""
+        return -9 if self.gone else None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Whoever waits for it waits for ever."""
+        if timeout is None:
+            raise AssertionError("the readers' thread would hang here")
+        raise subprocess.TimeoutExpired("reader", timeout)
+
+
+def test_a_child_that_cannot_be_killed_stops_no_other_reader(bench: Bench) -> None:
+    """A camera that hangs in the kernel: nobody waits, and no second child hangs beside it."""
+    reader = bench.readers.all[0]
+    assert reader.process is not None
+    child, stuck = reader.process, Stuck(reader.process)
+    reader.process = stuck  # type: ignore[assignment]
+    os.kill(child.pid, signal.SIGSTOP)
+    bench.until(lambda: any(name == "reader" and error for _, name, error in bench.faults))
+    bench.show(1, "TICKET-4")
+    bench.until(lambda: (1, b"TICKET-4") in bench.seen)
+    reader.start_at = 0.0
+    bench.readers.step(0.0)
+    assert reader.process is None
+    child.kill()
+    child.wait()
+    stuck.gone = True
+    bench.until(lambda: (0, "reader", None) in bench.faults)
+
+
+def test_a_child_that_cannot_be_started_is_a_fault(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No memory or no process to be had: tried again, and the gate goes on."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", refuse)
+        os.kill(bench.pid(0), signal.SIGKILL)
+        bench.until(lambda: any("cannot be started" in str(e) for _, _, e in bench.faults))
+    bench.until(lambda: (0, "reader", None) in bench.faults)
