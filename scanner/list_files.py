@@ -4,16 +4,19 @@ A child at low priority hashes the rows, so that no lane waits for a million of 
 for the child either, whatever the card does to it.
 """
 
+import json
 import subprocess
 import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from admission.errors import GateError
+from store.files import replace_durably
 from store.listfile import ListDamaged, ListFile, list_path
 from tickets.bodies import ListHead
 from tickets.statements import Statement
@@ -25,7 +28,11 @@ AGAIN_AFTER = 60.0
 _REMEMBERED = 8
 
 Stamp = tuple[str, int, int, int]
-"""(path, inode, time of change in ns, size): another file, or one written again, has another."""
+"""(path, inode, ctime in ns, size): another file, or one written again, has another. The kernel
+sets the ctime at each write, and who may not set the clock cannot set it back."""
+SETTLED_AFTER = 2.0
+"""Seconds since a file's last change before its hash is kept for the next start: a second write
+within one tick of the kernel's clock would have the same stamp."""
 
 
 @dataclass(slots=True)
@@ -50,9 +57,12 @@ class ListNotChecked(GateError):
 class RowsHasher:
     """Hashes list files, one at a time, each once. Not thread-safe."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._found: OrderedDict[Stamp, bytes] = OrderedDict()
+    def __init__(
+        self, now: Callable[[], float] = time.monotonic, memory: Path | None = None
+    ) -> None:
+        """`memory`: a file of scanner's own that keeps what was found across restarts."""
+        self._now, self._memory = now, memory
+        self._found = _remembered(memory)
         self._at_work: _Hashing | None = None
         self._failed: tuple[float, ListNotChecked] | None = None
         self._dying: list[subprocess.Popen[bytes]] = []
@@ -123,6 +133,10 @@ class RowsHasher:
         self._found[stamp] = done
         if len(self._found) > _REMEMBERED:
             self._found.popitem(last=False)
+        if self._memory is not None and time.time() - stamp[2] / 1e9 > SETTLED_AFTER:
+            rows = [[*known, found.hex()] for known, found in self._found.items() if found]
+            with suppress(OSError):  # a full card: the next start hashes again, as it would anyway
+                replace_durably(self._memory, json.dumps(rows).encode(), mode=0o600)
 
 
 class ListFiles:
@@ -171,7 +185,19 @@ def _stamp(path: Path) -> Stamp:
         found = path.stat()
     except OSError:  # gone again: no file has this stamp, and the next one is looked at anew
         return str(path), 0, 0, 0
-    return str(path), found.st_ino, found.st_mtime_ns, found.st_size
+    return str(path), found.st_ino, found.st_ctime_ns, found.st_size
+
+
+def _remembered(memory: Path | None) -> OrderedDict[Stamp, bytes]:
+    """What an earlier run found; nothing of a file that is not there or not whole."""
+    try:
+        rows = json.loads(memory.read_bytes()) if memory is not None else []
+        return OrderedDict(
+            ((str(path), int(inode), int(changed), int(size)), bytes.fromhex(found))
+            for path, inode, changed, size, found in rows
+        )
+    except (OSError, ValueError, TypeError):
+        return OrderedDict()
 
 
 def _start(path: Path) -> subprocess.Popen[bytes]:

@@ -1,5 +1,6 @@
 """List files are hashed by a child, once each, and nobody waits for it."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
@@ -108,3 +109,52 @@ def test_a_file_that_vanishes_is_no_verdict(bench: Bench, path: Path) -> None:
     assert not bench.hasher.hash(path, LONG)
     path.with_name("away").rename(path)
     assert bench.hasher.hash(path, LONG)
+
+
+def restarted(bench: Bench, memory: Path) -> RowsHasher:
+    """The hasher of the next run."""
+    return RowsHasher(now=lambda: bench.at, memory=memory)
+
+
+def test_a_list_that_did_not_change_is_not_hashed_at_the_next_start(
+    bench: Bench, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ready within two seconds, whatever its size."""
+    monkeypatch.setattr(list_files, "SETTLED_AFTER", -1.0)
+    memory = path.with_name("lists.json")
+    found = restarted(bench, memory).hash(path, LONG)
+    assert restarted(bench, memory).hash(path, LONG) == found
+    assert len(bench.children) == 1
+
+
+def test_a_list_written_behind_our_back_is_hashed_again(
+    bench: Bench, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even with its old size and its old time of modification: the kernel knows of the write."""
+    monkeypatch.setattr(list_files, "SETTLED_AFTER", -1.0)
+    memory = path.with_name("lists.json")
+    found = restarted(bench, memory).hash(path, LONG)
+    before = path.stat()
+    (path.parent / "elsewhere").mkdir()
+    other = build_list(path.parent / "elsewhere", 1, pack(row("mallory")))
+    with path.open("r+b") as file:
+        file.write(other.read_bytes())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert restarted(bench, memory).hash(path, LONG) not in {found, None}
+
+
+def test_a_list_written_this_very_moment_is_not_kept_in_memory(bench: Bench, path: Path) -> None:
+    """Another write within the same tick would not show."""
+    memory = path.with_name("lists.json")
+    restarted(bench, memory).hash(path, LONG)
+    assert not memory.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'[["x", 1, 2, 3, "zz"]]', b"\xff"])
+def test_a_damaged_memory_is_no_memory(bench: Bench, path: Path, content: bytes) -> None:
+    """The list is hashed, as at a first start."""
+    memory = path.with_name("lists.json")
+    memory.write_bytes(content)
+    assert restarted(bench, memory).hash(path, LONG)
+    assert len(bench.children) == 1
