@@ -3,6 +3,7 @@
 sync is not believed: every keyset, policy, delta and list is verified here again before use.
 """
 
+import logging
 from pathlib import Path
 
 from admission.clock import Clock
@@ -12,6 +13,7 @@ from scanner.admissions import NotReady
 from scanner.books import Books
 from scanner.elsewhere import Report
 from scanner.identity import Identity
+from scanner.kept import Kept, StateNotWritten, fingerprint
 from scanner.list_age import ListAge
 from scanner.list_files import ListFiles, RowsHasher
 from scanner.statements import Chain, Statements
@@ -20,7 +22,9 @@ from store.mirror_reader import MirrorReader
 from tickets.attacks import Attack, StatementRejected
 from tickets.bodies import ListHead, ServerTime
 from tickets.keyring import Keyring
-from tickets.statements import read_statement
+from tickets.statements import Statement, read_statement
+
+log = logging.getLogger("admit.scanner.books")
 
 POLL_EVERY = 0.5
 """Seconds between looks at the mirror: a cancellation acts at most this much later."""
@@ -28,16 +32,6 @@ CONFLICTS_EVERY = 2.0
 MOST_CONFLICTS = 50
 FIRST_WAIT = 2.0
 """Seconds a look may wait for a list to be hashed as long as there are no books at all."""
-
-
-class StateNotWritten(GateError):
-    """What the gate should know after a restart could not be written."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(
-            f"the gate cannot keep what it knows of its list: {error.strerror or error}",
-            "Free space on the card, or replace it; until then do not restart the gate offline",
-        )
 
 
 class Bookkeeper:
@@ -61,6 +55,10 @@ class Bookkeeper:
         self._clock = clock
         self._mirror = MirrorReader(directory / "mirror.db")
         self._statements = Statements(event, root_keys, threshold)
+        self._kept = Kept(own / "statements", fingerprint(event, root_keys, threshold))
+        self._recalled = False
+        self._unsaved: list[tuple[Statement, bytes]] = []
+        """Believed, but not yet kept on the card."""
         self._hasher = RowsHasher(clock.monotonic)
         self._files = ListFiles(directory, self._hasher)
         self._cursor = 0
@@ -125,11 +123,25 @@ class Bookkeeper:
             except NotReady as error:
                 self._no_identity = error.cause, error.remedy
                 return
+        self._recall()
         news = self._read_mirror()
         if news or self._in_force is not self._statements.newest_chain:
             self._build(news)
         self._read_conflicts()
-        self._save_age()
+        self._save()
+
+    def _save(self) -> None:
+        """Keep what the next run must know."""
+        try:
+            kept = bool(self._unsaved)
+            if kept:
+                oldest = self._statements.chains[0].head.serial if self._statements.chains else 0
+                self._kept.save(self._unsaved, self._statements.marks, oldest)
+                self._unsaved.clear()
+            if self._age.save() or kept:
+                self._report("state", None)
+        except OSError as error:
+            self._report("state", StateNotWritten(error))
 
     def _read_conflicts(self) -> None:
         now = self._clock.monotonic()
@@ -141,14 +153,19 @@ class Bookkeeper:
             for row in self._mirror.conflicts()[:MOST_CONFLICTS]
         ]
 
-    def _save_age(self) -> None:
-        try:
-            if self._age.save():
-                self._report("state", None)
-        except OSError as error:
-            self._report("state", StateNotWritten(error))
-
     # -- statements ----------------------------------------------------------------------------
+
+    def _recall(self) -> None:
+        """Begin with what this gate itself has believed before, verified once more."""
+        if self._recalled:
+            return
+        self._recalled = True
+        wires, had = self._kept.load()
+        for wire in wires:
+            if error := self._take(wire):  # sync's copy may be better, or a key was withdrawn
+                log.warning("a statement that was kept is passed over: %s", error.cause)
+        self._unsaved.clear()  # they are kept already
+        self._statements.require(had)
 
     def _read_mirror(self) -> bool:
         """Take in what sync added; whether there was anything."""
@@ -159,23 +176,27 @@ class Bookkeeper:
                 refused = self._take(wire) or refused
                 self._cursor = cursor
         if read:  # one that was refused stays shown until there is better news
-            self._report("statement", refused)
+            self._report("statement", refused or self._statements.rolled_back)
         return read
 
     def _take(self, wire: bytes) -> GateError | None:
         """Believe a statement, or say why not."""
         try:
-            self._statements.take(wire)
+            statement = self._statements.take(wire)
         except StatementRejected as error:
             return error
         except PolicyMalformed as error:
             remedy = "Have the organiser publish the rules again; the last ones stay in force"
             return GateError(str(error), remedy)
+        if statement is not None:
+            self._unsaved.append((statement, wire))
         return None
 
     # -- the books -----------------------------------------------------------------------------
 
     def _build(self, news: bool) -> None:
+        if not self._statements.current:
+            return  # older than what was believed before: what is in force stays
         usable = self._usable()
         if self.identity is None or self._statements.policy is None or usable is None:
             return
@@ -219,6 +240,8 @@ class Bookkeeper:
     def _missing(self) -> tuple[str, str]:
         if self.identity is None:
             return self._no_identity
+        if not self._statements.current and (error := self._statements.rolled_back):
+            return error.cause, error.remedy
         if not self._statements.has_keys:
             return "the organiser's keys have not arrived", "Check the connection to the server"
         if self._statements.policy is None:

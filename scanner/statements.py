@@ -3,11 +3,12 @@
 Pure of I/O. What is refused changes nothing: what was believed before stays in force.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from admission.rules import EventPolicy, policy_from_body
 from tickets.attacks import Attack, StatementRejected
-from tickets.bodies import Delta, Keyset, ListHead, ServerTime, Type
+from tickets.bodies import Delta, Keyset, ListHead, Type
 from tickets.chain import follows
 from tickets.keyring import Keyring, pinned
 from tickets.rows import Ticket
@@ -15,6 +16,19 @@ from tickets.statements import Statement, keyring_from, read_statement
 
 KEPT_LISTS = 2
 """The newest list, and the one before it: in force until the newest one's file is whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Which statement of a sequence is meant."""
+
+    serial: int
+    digest: bytes
+
+
+def sequence_of(statement: Statement) -> str:
+    """Statements of one sequence have rising serials; list and delta share one, `rows`."""
+    return "rows" if statement.type in (Type.LIST, Type.DELTA) else statement.type.value
 
 
 @dataclass(slots=True, eq=False)
@@ -39,9 +53,12 @@ class Statements:
         self.policy: EventPolicy | None = None
         self.chains: list[Chain] = []
         """At most `KEPT_LISTS`, oldest first."""
+        self.marks: dict[str, Mark] = {}
+        """The newest statement by sequence."""
         self._event = event
         self._latest: dict[Type, Statement] = {}
-        self._known: set[bytes] = set()
+        self._had: dict[str, Mark] = {}
+        self._older: dict[str, StatementRejected] = {}
 
     @property
     def has_keys(self) -> bool:
@@ -54,19 +71,54 @@ class Statements:
         return self.chains[-1] if self.chains else None
 
     def take(self, wire: bytes) -> Statement | None:
-        """Believe the statement in `wire`; None: it is believed already.
+        """Believe the statement in `wire`; None: it is the newest already, or an older one.
+
+        Older ones are met whenever all is read from its start: see `rolled_back`.
 
         Raises:
             StatementRejected: forged, out of place, or of another event.
             PolicyMalformed: signed, but no rules that this version knows.
         """
-        statement = read_statement(wire, self._event, self.keyring)
-        if statement.digest in self._known:  # sync had to fetch everything again
+        new = read_statement(wire, self._event, self.keyring)
+        sequence, mark = sequence_of(new), Mark(new.serial, new.digest)
+        if mark == self.marks.get(sequence):
+            self._older.pop(sequence, None)  # what came before it was history
             return None
-        self._check_place(statement)
-        self._believe(statement)
-        self._known.add(statement.digest)
-        return statement
+        try:
+            self._check_place(new)
+        except StatementRejected as error:
+            if error.attack is not Attack.ROLL_BACK:
+                raise
+            self._older[sequence] = error  # history too, unless nothing newer comes behind it
+            return None
+        self._believe(new)
+        self.marks[sequence] = mark
+        self._older.pop(sequence, None)
+        return new
+
+    def require(self, had: Mapping[str, Mark]) -> None:
+        """Believe nothing as current that is older than what this gate has `had` before."""
+        self._had = dict(had)
+
+    @property
+    def rolled_back(self) -> StatementRejected | None:
+        """The last word of a sequence is older than one believed before: it is not followed."""
+        for sequence, had in self._had.items():
+            now = self.marks.get(sequence)
+            if now is not None and (now.serial < had.serial or _forked(now, had)):
+                what = f"{sequence} {now.serial} is not newer than {had.serial}, believed before"
+                return StatementRejected(Attack.ROLL_BACK, what)
+        return next(iter(self._older.values()), None)
+
+    @property
+    def current(self) -> bool:
+        """Whether nothing believed now is older than what was believed before."""
+        return all(
+            (now := self.marks.get(sequence)) is not None
+            and now.serial >= had.serial
+            and not _forked(now, had)
+            for sequence, had in self._had.items()
+        )
 
     def overlay(self, base: Chain) -> dict[bytes, Ticket | None]:
         """What was said of tickets since the list `base`, by ticket key; None: removed.
@@ -85,6 +137,10 @@ class Statements:
         return self.newest_chain.newest if self.newest_chain else None
 
     def _check_place(self, new: Statement) -> None:
+        if new.type is Type.TIME:
+            raise StatementRejected(
+                Attack.MIX_AND_MATCH, "a time answers a question, and is no news"
+            )
         rows = self._newest_rows()
         follows(rows if new.type is Type.DELTA else self._latest.get(new.type), new)
         # Lists share their sequence with the deltas: an older list would undo cancellations.
@@ -100,6 +156,10 @@ class Statements:
             self.chains = [*self.chains, Chain(new)][-KEPT_LISTS:]
         elif isinstance(new.body, Delta):
             self.chains[-1].deltas.append(new)
-        elif not isinstance(new.body, ServerTime):
+        elif isinstance(new.body, Mapping):
             self.policy = policy_from_body(new.body)
         self._latest[new.type] = new
+
+
+def _forked(now: Mark, had: Mark) -> bool:
+    return now.serial == had.serial and now.digest != had.digest

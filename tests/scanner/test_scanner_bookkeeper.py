@@ -1,8 +1,10 @@
 """The books: what sync fetched is verified again here, and a hacked sync adds nothing."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from scanner.bookkeeper import Bookkeeper
 from store.listfile import ListDamaged, build_list, list_path
 from store.mirror import Mirror
 from tests.rigs.gate_rig import EVENT, EVENT_KEY, key_of, row
+from tickets import cose
 from tickets.attacks import StatementRejected
 from tickets.bodies import Body, Delta, Keyset, ListHead, ServerTime
 from tickets.cose import key_id, public_key_of
@@ -37,8 +40,6 @@ def keys_of(*seeds: bytes) -> dict[bytes, bytes]:
 
 def rows_hash(rows: bytes) -> bytes:
     """BLAKE2b-256 of rows."""
-    from hashlib import blake2b
-
     return blake2b(rows, digest_size=32).digest()
 
 
@@ -52,7 +53,9 @@ class Bench:
         self.mirror = Mirror(directory / "mirror.db")
         self.faults: dict[str, GateError] = {}
         """Those that stand now."""
-        self.last = b""
+        self.last = self.first = b""
+        """Digests of the last and of the first statement put."""
+        self.roots = (public_key_of(ROOT),)
         self.clock = FakeClock(at=ISSUED + 300.0)
         self.own = directory / "scanner"
         self.own.mkdir()
@@ -62,7 +65,7 @@ class Bench:
         """Start the keeper, anew after the first time."""
         self.keeper = Bookkeeper(
             event=EVENT,
-            root_keys=(public_key_of(ROOT),),
+            root_keys=self.roots,
             threshold=1,
             directory=self.directory,
             own=self.own,
@@ -85,10 +88,6 @@ class Bench:
 
     def put(self, body: Body, serial: int, seed: bytes = LIST, previous: bytes = b"") -> bytes:
         """Sign a statement and store it as sync would; returns its wire bytes."""
-        from hashlib import blake2b
-
-        from tickets import cose
-
         wire = sign_statement(
             body,
             event=EVENT,
@@ -100,17 +99,27 @@ class Bench:
         )
         envelope, _ = cose.split_first(wire, 1)
         self.last = blake2b(envelope.payload, digest_size=32).digest()
+        self.first = self.first or self.last
         self._store(wire, serial, self.last)
         return wire
 
     def _store(self, wire: bytes, serial: int, digest: bytes) -> None:
-        import sqlite3
-
         with sqlite3.connect(self.directory / "mirror.db") as base:
             base.execute(
                 "INSERT INTO statement(type, serial, digest, wire) VALUES (?, ?, ?, ?)",
                 ["any", serial, digest, wire],
             )
+
+    def forget(self, newer_than: int) -> None:
+        """Take every statement after the first `newer_than` out of the mirror."""
+        with sqlite3.connect(self.directory / "mirror.db") as base:
+            base.execute("DELETE FROM statement WHERE cursor > ?", [newer_than])
+
+    def restart(self) -> None:
+        """The gate is started anew, and looks at what is there."""
+        self.faults.clear()
+        self.start()
+        self.poll()
 
     def publish(self, *tickets: Ticket, serial: int = 1) -> None:
         """Keyset, policy, list and the list's file."""
@@ -421,3 +430,182 @@ def test_refused_news_stay_shown_until_there_is_better(bench: Bench) -> None:
     bench.put(Delta(1, pack(row("bert")), b""), 2, previous=genuine)
     bench.poll()
     assert "statement" not in bench.faults
+
+
+# Across a restart
+
+
+def test_a_cancellation_survives_a_sync_that_forgets_it(bench: Bench) -> None:
+    """I7: the delta is gone from the mirror; the guest stays cancelled, and the trick is named."""
+    bench.publish(row("anna"))
+    bench.put(Delta(1, pack(row("anna", flags=Status.CANCELLED)), b""), 2, previous=bench.last)
+    bench.poll()
+    bench.forget(newer_than=3)
+    bench.restart()
+    anna = bench.keeper.books().ticket(key_of("anna"))
+    assert anna is not None
+    assert anna.flags & Status.CANCELLED
+    assert "roll_back" in str(bench.faults["statement"])
+
+
+def test_a_revoked_key_stays_revoked(bench: Bench) -> None:
+    """The older keyset, handed out again, would let a stolen issuer key sign tickets."""
+    bench.publish(row("anna"))
+    issuer = key_id(public_key_of(ISSUER))
+    bench.put(
+        Keyset(keys_of(ROOT), 1, keys_of(ISSUER), keys_of(LIST), (issuer,)),
+        2,
+        ROOT,
+        previous=bench.first,
+    )
+    bench.poll()
+    assert bench.keeper.keyring.revoked == {issuer}
+    bench.forget(newer_than=3)
+    bench.restart()
+    assert bench.keeper.keyring.revoked == {issuer}
+    assert "roll_back" in str(bench.faults["statement"])
+
+
+def test_the_newest_rules_stay_in_force(bench: Bench) -> None:
+    """An older policy may have had a list that admits everybody."""
+    bench.publish(row("anna"))
+    bench.put({"lists": {"other": {}}, "products": {}}, 5)
+    bench.poll()
+    bench.forget(newer_than=3)
+    bench.restart()
+    assert set(bench.keeper.books().policy.lists) == {"other"}
+    assert "roll_back" in str(bench.faults["statement"])
+
+
+def test_the_newest_list_stays_in_force(bench: Bench) -> None:
+    """As long as its file is whole; the older one's is there too."""
+    bench.publish(row("anna"), row("mallory"))
+    bench.poll()
+    bench.publish_list(row("anna"), serial=3)
+    bench.poll()
+    bench.forget(newer_than=3)
+    bench.restart()
+    assert bench.keeper.books().ticket(key_of("mallory")) is None
+    assert bench.keeper.books().serial == 3
+    assert "roll_back" in str(bench.faults["statement"])
+
+
+def test_better_news_end_the_fault(bench: Bench) -> None:
+    """sync got it all again from the server."""
+    bench.publish(row("anna"))
+    base = bench.last
+    bench.put(Delta(1, pack(row("bert")), b""), 2, previous=base)
+    bench.poll()
+    bench.forget(newer_than=3)
+    bench.restart()
+    assert "statement" in bench.faults
+    bench.put(Delta(1, pack(row("bert")), b""), 2, previous=base)
+    bench.poll()
+    assert "statement" not in bench.faults
+
+
+def test_history_is_no_roll_back(bench: Bench) -> None:
+    """The mirror still has the list before and its deltas, then the newest of all."""
+    bench.publish(row("anna"))
+    bench.put(Delta(1, pack(row("bert")), b""), 2, previous=bench.last)
+    bench.publish_list(row("anna"), serial=4)
+    bench.put({"lists": {"main": {}}, "products": {}}, 7)
+    bench.publish_list(row("anna"), serial=6)
+    bench.poll()
+    bench.restart()
+    assert bench.keeper.books().serial == 6
+    assert bench.faults == {}
+
+
+def test_without_a_mirror_the_gate_starts_on_what_it_kept(bench: Bench) -> None:
+    """sync's file was damaged and is being rebuilt: that stops no gate."""
+    bench.publish(row("anna"))
+    bench.poll()
+    bench.forget(newer_than=0)
+    bench.restart()
+    assert bench.keeper.books().ticket(key_of("anna")) == row("anna")
+
+
+@pytest.mark.parametrize("name", ["keyset", "policy", "rows", "serials"])
+def test_a_spoilt_memory_waits_for_what_it_had(bench: Bench, name: str) -> None:
+    """The mirror's copy is as good as our own, unless it is older."""
+    bench.publish(row("anna"))
+    bench.put(Delta(1, pack(row("anna", flags=Status.CANCELLED)), b""), 2, previous=bench.last)
+    bench.poll()
+    for path in (bench.own / "statements").glob(f"{name}*"):
+        path.write_bytes(b"\x9f spoilt")
+    bench.restart()
+    assert bench.keeper.books().serial == 2
+    assert bench.faults == {}
+
+
+def test_with_its_memory_spoilt_and_an_older_mirror_the_gate_admits_nobody(bench: Bench) -> None:
+    """It knows that there was a newer list, and says so; with that it works again."""
+    bench.publish(row("anna"))
+    base = bench.last
+    delta = Delta(1, pack(row("anna", flags=Status.CANCELLED)), b"")
+    bench.put(delta, 2, previous=base)
+    bench.poll()
+    for path in (bench.own / "statements").glob("rows*"):
+        path.unlink()
+    bench.forget(newer_than=3)
+    bench.restart()
+    with pytest.raises(NotReady, match="roll_back"):
+        bench.keeper.books()
+    bench.put(delta, 2, previous=base)
+    bench.poll()
+    assert bench.keeper.books().serial == 2
+
+
+def test_another_event_begins_anew(bench: Bench) -> None:
+    """Or other roots: serials of one organiser say nothing of another's."""
+    bench.publish(row("anna"), serial=9)
+    bench.poll()
+    bench.forget(newer_than=0)
+    bench.roots = (public_key_of(b"\x05" * 32),)
+    bench.restart()
+    with pytest.raises(NotReady, match="keys have not arrived"):
+        bench.keeper.books()
+    bench.put(Keyset(keys_of(ROOT), 1, keys_of(ISSUER), keys_of(LIST)), 1, b"\x05" * 32)
+    bench.put(POLICY, 1)
+    bench.publish_list(row("carl"), serial=1)
+    bench.poll()
+    assert bench.keeper.books().ticket(key_of("carl")) == row("carl")
+    assert not list((bench.own / "statements").glob("rows*9.cbor"))
+
+
+def test_what_could_not_be_kept_is_kept_when_there_is_space(bench: Bench) -> None:
+    """The news act at once; the fault ends when they are on the card."""
+    bench.own.rmdir()
+    bench.publish(row("anna"))
+    bench.poll()
+    assert bench.keeper.books().ticket(key_of("anna")) == row("anna")
+    assert "state" in bench.faults
+    bench.own.mkdir()
+    bench.poll()
+    assert "state" not in bench.faults
+    bench.forget(newer_than=0)
+    bench.restart()
+    assert bench.keeper.books().ticket(key_of("anna")) == row("anna")
+
+
+def test_only_what_is_of_use_is_kept(bench: Bench) -> None:
+    """Two lists and their deltas; older ones go."""
+    bench.publish(row("anna"))
+    for serial in (4, 7, 10):
+        bench.publish_list(row("anna"), serial=serial)
+        delta = Delta(serial, pack(row("bert")), b"")
+        bench.put(delta, serial + 1, previous=bench.last)
+        bench.poll()
+    kept = sorted(path.stem for path in (bench.own / "statements").glob("rows*"))
+    assert [name.lstrip("rows-0").split("-")[0] for name in kept] == ["7", "10"]
+
+
+def test_a_time_is_no_news(bench: Bench) -> None:
+    """Signed as it is: kept as the newest word it would be waited for for ever."""
+    bench.publish(row("anna"))
+    bench.put(ServerTime(b"n" * 16, 1_795_000_000_123), 9)
+    bench.poll()
+    assert "mix_and_match" in str(bench.faults["statement"])
+    bench.restart()
+    assert bench.keeper.books().serial == 1
