@@ -212,7 +212,9 @@ NEAR = ends(DOORS + MINUTE)
 @pytest.mark.parametrize(
     ("case", "clock", "rules", "untrusted"),
     [
-        ("synchronised, limit near", reading(uncertainty=90.0), NEAR, False),
+        ("synchronised, limit near", reading(uncertainty=0.9), ends(DOORS), False),
+        ("synchronised ± 90 s, limit near", reading(uncertainty=90.0), NEAR, True),
+        ("synchronised ± 16 s, limit far", reading(uncertainty=16.0), NEAR, False),
         ("held, limit near", HELD_BADLY, NEAR, True),
         ("held, limit far", HELD_BADLY, ends(DOORS + HOUR), False),
         ("unknown, some limit", UNKNOWN, ends(DOORS + DAY), True),
