@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from central import claims, enrolment, heartbeats, lists, page, records, redemptions, statements
+from central import claims, enrolment, feeds, heartbeats, lists, page, records, statements
 from central.bodies import Body, cursor_of, hex_bytes
 from central.database import busy
 from central.errors import ProtocolError
@@ -101,14 +101,14 @@ class Api:
         """`GET /v1/redemptions`."""
         await self._caller(request)
         after = cursor_of(request.query_params.get("after"))
-        found = await self._run(redemptions.redemptions_after, self._central, after)
+        found = await self._run(feeds.redemptions_after, self._central, after)
         return JSONResponse(found)
 
     async def conflicts(self, request: Request) -> Response:
         """`GET /v1/conflicts`."""
         caller = await self._caller(request)
         after = cursor_of(request.query_params.get("after"))
-        found = await self._run(redemptions.conflicts_after, self._central, caller, after)
+        found = await self._run(feeds.conflicts_after, self._central, caller, after)
         return JSONResponse(found)
 
     async def heartbeat(self, request: Request) -> Response:

@@ -4,9 +4,10 @@ A claim is held by one presentation id. Annulling it leaves a tombstone, so that
 arrives after its annulment is refused. A record settles the claim of its presentation.
 """
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from admission.direction import Direction
 from admission.verdict import Reason
@@ -21,9 +22,9 @@ from central.counting import (
     right_of,
     standing_uses,
 )
-from central.database import upsert
 from central.errors import ProtocolError
 from central.event import Central, policy_in_force
+from central.inserts import upsert
 from central.schema import claim, redemption
 from central.tokens import Caller
 
@@ -34,6 +35,7 @@ ANNULLED = "annulled"
 _GRANTED: dict[str, object] = {"result": "granted"}
 _WAS_ANNULLED: dict[str, object] = {"result": "refused", "reason": ANNULLED}
 _PAGE = 1000
+_RECORDED = select(redemption).where(redemption.c.presentation == bindparam("named"))
 
 
 def make_claim(central: Central, caller: Caller, body: Body) -> dict[str, object]:
@@ -81,8 +83,7 @@ def _again(known: RowMapping, row: dict[str, Any]) -> dict[str, object]:
 
 def _recorded(connection: Connection, row: dict[str, Any]) -> dict[str, object] | None:
     """The answer when the record overtook its claim: what the lane did is what counts."""
-    query = select(redemption).where(redemption.c.presentation == row["presentation"])
-    known = connection.execute(query).mappings().first()
+    known = connection.execute(_RECORDED, {"named": row["presentation"]}).mappings().first()
     if known is None:
         return None
     _check_owner(known, row["device"])
@@ -120,7 +121,7 @@ def _refusal(
 def _objection(connection: Connection, right: Right, row: dict[str, Any]) -> Objection | None:
     uses = held_uses(connection, row["ticket_key"], row["list"])
     # By presentation: a held claim and its record are one entry.
-    uses |= standing_uses(connection, row["ticket_key"], row["list"])
+    uses |= standing_uses(connection, [row["ticket_key"]])[row["ticket_key"], row["list"]]
     tally = Tally(right)
     for use in in_time(uses):
         tally.add(use)
@@ -162,16 +163,23 @@ def open_claims(central: Central, caller: Caller) -> dict[str, object]:
     }
 
 
-def settle(connection: Connection, presentation: bytes, state: str) -> None:
-    """Let a record close the claim of its presentation; a tombstone stays one."""
-    held = update(claim).where(claim.c.presentation == presentation, claim.c.state == HELD)
-    connection.execute(held.values(state=state))
+_SETTLE = (
+    update(claim)
+    .where(claim.c.presentation.in_(bindparam("named", expanding=True)), claim.c.state == HELD)
+    .values(state=bindparam("ends"))
+)
+_FIND = select(claim).where(claim.c.presentation == bindparam("named"))
+
+
+def settle(connection: Connection, presentations: Collection[bytes], state: str) -> None:
+    """Let records close the claims of their presentations; a tombstone stays one."""
+    if presentations:
+        connection.execute(_SETTLE, {"named": list(presentations), "ends": state})
 
 
 def find_claim(connection: Connection, presentation: bytes) -> RowMapping | None:
     """The claim or tombstone of a presentation."""
-    query = select(claim).where(claim.c.presentation == presentation)
-    return connection.execute(query).mappings().first()
+    return connection.execute(_FIND, {"named": presentation}).mappings().first()
 
 
 def _check_owner(row: RowMapping, device: str) -> None:

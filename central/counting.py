@@ -3,9 +3,11 @@
 The rules are those of the gate (`admission.history`), over the uses of all gates.
 """
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from admission.direction import Direction
 from admission.history import Standing, Use
@@ -66,7 +68,7 @@ def right_of(
     ``unlisted``: it has verified the signature and admits without a list.
     """
     rules = rules_of(policy, check_in_list)
-    row = ticket_row(connection, ticket_key)
+    row = ticket_rows(connection, [ticket_key]).get(ticket_key)
     if row is None:
         if not unlisted and has_tickets(connection):
             return Reason.UNKNOWN
@@ -77,12 +79,11 @@ def right_of(
     return _right(policy, rules, row)
 
 
-def right_regardless(
-    connection: Connection, policy: EventPolicy | None, ticket_key: bytes, check_in_list: str
-) -> Right:
-    """What the ticket allows, its status aside: by what entries that happened are judged."""
-    rules = rules_of(policy, check_in_list)
-    row = ticket_row(connection, ticket_key)
+def right_regardless(policy: EventPolicy | None, row: RowMapping | None, name: str) -> Right:
+    """What a ticket of this row, if it has one, allows on the list called ``name``, its status
+    aside: by what entries that happened are judged.
+    """
+    rules = rules_of(policy, name)
     if row is None:
         return Right(1 if rules.entries is None else rules.entries, Product(0), rules)
     return _right(policy, rules, row)
@@ -95,39 +96,48 @@ def _right(policy: EventPolicy | None, rules: CheckInList, row: RowMapping) -> R
     return Right(row["entries"] if rules.entries is None else rules.entries, product, rules)
 
 
-def ticket_row(connection: Connection, ticket_key: bytes) -> RowMapping | None:
-    """The row of a ticket, if it is known."""
-    query = select(ticket).where(ticket.c.key == ticket_key)
-    return connection.execute(query).mappings().first()
+_TICKETS = select(ticket).where(ticket.c.key.in_(bindparam("keys", expanding=True)))
+_ANY_TICKET = select(ticket.c.key).limit(1)
+_STANDING = select(redemption).where(
+    redemption.c.ticket_key.in_(bindparam("keys", expanding=True)), redemption.c.stands == 1
+)
+_HELD = select(claim).where(
+    claim.c.ticket_key == bindparam("key"),
+    claim.c.list == bindparam("list"),
+    claim.c.state == HELD,
+    claim.c.direction == Direction.ENTRY.value,
+)
+
+
+def ticket_rows(connection: Connection, keys: Collection[bytes]) -> dict[bytes, RowMapping]:
+    """The rows of those tickets that are known, by ticket key."""
+    rows = connection.execute(_TICKETS, {"keys": list(keys)}).mappings()
+    return {bytes(row["key"]): row for row in rows}
 
 
 def has_tickets(connection: Connection) -> bool:
     """Whether any ticket was imported."""
-    return connection.execute(select(ticket.c.key).limit(1)).first() is not None
+    return connection.execute(_ANY_TICKET).first() is not None
+
+
+Uses = dict[bytes, Use]
+"""Uses by presentation."""
 
 
 def standing_uses(
-    connection: Connection, ticket_key: bytes, check_in_list: str
-) -> dict[bytes, Use]:
-    """The entries and exits that stand by the gates' records, by presentation."""
-    query = select(redemption).where(
-        redemption.c.ticket_key == ticket_key,
-        redemption.c.list == check_in_list,
-        redemption.c.stands == 1,
-    )
-    rows = connection.execute(query).mappings()
-    return {bytes(row["presentation"]): _use(row, Standing.PASSED) for row in rows}
+    connection: Connection, keys: Collection[bytes]
+) -> defaultdict[tuple[bytes, str], Uses]:
+    """The entries and exits that stand by the gates' records, by ticket key and list."""
+    found: defaultdict[tuple[bytes, str], Uses] = defaultdict(dict)
+    for row in connection.execute(_STANDING, {"keys": list(keys)}).mappings():
+        use = _use(row, Standing.PASSED)
+        found[bytes(row["ticket_key"]), use.check_in_list][use.presentation] = use
+    return found
 
 
-def held_uses(connection: Connection, ticket_key: bytes, check_in_list: str) -> dict[bytes, Use]:
-    """The entries that gates hold claims for, by presentation. A held exit gives nothing back."""
-    query = select(claim).where(
-        claim.c.ticket_key == ticket_key,
-        claim.c.list == check_in_list,
-        claim.c.state == HELD,
-        claim.c.direction == Direction.ENTRY.value,
-    )
-    rows = connection.execute(query).mappings()
+def held_uses(connection: Connection, ticket_key: bytes, check_in_list: str) -> Uses:
+    """The entries that gates hold claims for. A held exit gives nothing back."""
+    rows = connection.execute(_HELD, {"key": ticket_key, "list": check_in_list}).mappings()
     return {bytes(row["presentation"]): _use(row, Standing.OPEN) for row in rows}
 
 
@@ -143,7 +153,7 @@ def _use(row: RowMapping, standing: Standing) -> Use:
     )
 
 
-def in_time(uses: dict[bytes, Use]) -> list[Use]:
+def in_time(uses: Uses) -> list[Use]:
     """Uses in order of time; the presentation breaks ties, so that the order is always one."""
     return sorted(uses.values(), key=lambda use: (use.at, use.presentation))
 

@@ -12,13 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    select,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from central import schema
 from central.errors import CentralFault, ProtocolError
+from central.inserts import upsert
 
 TURN_BUDGET = 5.0
 """Seconds a writer waits for its turn before the call is answered 503."""
@@ -141,40 +147,6 @@ def get_meta(connection: Connection, name: str) -> str | None:
 def set_meta(connection: Connection, name: str, value: str) -> None:
     """Set one fact about the event."""
     upsert(connection, schema.meta, [{"name": name, "value": value}], ["name"])
-
-
-def next_number(connection: Connection, name: str) -> int:
-    """The next of a row of numbers that only rise, in the order in which writers commit."""
-    counter = schema.counter
-    mine = update(counter).where(counter.c.name == name)
-    raised = mine.values(value=counter.c.value + 1).returning(counter.c.value)
-    value = connection.execute(raised).scalar()
-    if value is None:
-        insert_new(connection, counter, {"name": name, "value": 1})
-        return 1
-    return int(value)
-
-
-def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
-    """Insert ``row`` unless one with its key is there; say whether it was new."""
-    statement = statement_for(connection, table).on_conflict_do_nothing()
-    return connection.execute(statement, row).rowcount == 1
-
-
-def upsert(
-    connection: Connection, table: Table, rows: list[dict[str, Any]], keys: list[str]
-) -> None:
-    """Insert ``rows``; where a row with the same ``keys`` exists, its other columns change."""
-    statement = statement_for(connection, table)
-    others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
-
-
-def statement_for(connection: Connection, table: Table) -> Any:
-    """INSERT with ON CONFLICT: both dialects have it, each with a class of its own."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
 
 
 def _engine(url: str) -> Engine:

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from central.bodies import Body
-from central.database import insert_new
 from central.errors import CentralFault, ProtocolError
 from central.event import Central
+from central.inserts import insert_new
 from central.schema import device, enrolment
 
 TOKEN_LIFE = 86_400.0

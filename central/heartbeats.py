@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from central.bodies import Body
-from central.database import next_number
 from central.enrolment import device_named
 from central.errors import CentralFault, malformed
 from central.event import Central
+from central.inserts import next_number
 from central.schema import command, device
 from central.statements import signed_time
 from central.tokens import Caller

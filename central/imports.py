@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from central.database import next_number, statement_for
 from central.errors import CentralFault
 from central.event import Central
+from central.inserts import next_number, statement_for
 from central.lists import publish_list, refresh
 from central.schema import ticket
 from tickets.csv_rows import BadRow, TicketRow, read_rows

@@ -7,9 +7,9 @@ from hashlib import blake2b
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from central.database import next_number
 from central.errors import CentralFault, ProtocolError
 from central.event import Central
+from central.inserts import next_number
 from central.schema import counter, list_body, list_chunk, ticket
 from central.statements import chain_size, publish, publish_changes, ticket_of
 from tickets.bodies import ListHead

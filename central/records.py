@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from central.bodies import LATEST, MOST_NAME, Body, flaw, hex_bytes, read_json
-from central.database import insert_new
+from central.bodies import Body, hex_bytes, read_json
+from central.entries import Parked, read_entry
 from central.errors import malformed
 from central.event import Central
+from central.inserts import insert_new
 from central.redemptions import conflict_of, derive, find_conflicts, in_conflict
-from central.schema import alarm, device, journal, parked, record, redemption
+from central.schema import alarm, device, journal, parked, record
 from central.tokens import Caller
-from store.records import Entry, Kind, RecordMalformed, chain_hash, entry_from_json, entry_to_json
+from store.records import Entry, Kind, entry_to_json
 
 MOST = 500
 """Most records of one call."""
@@ -26,10 +27,6 @@ SLICE = 25
 """Records of one transaction: some ten milliseconds."""
 MOST_RAW = 65_536
 """Characters of a parked record that are kept."""
-
-
-class Parked(Exception):
-    """A record that cannot be taken; the reason is told to the gate and shown here."""
 
 
 def take_records(central: Central, caller: Caller, raw: bytes) -> dict[str, object]:
@@ -68,6 +65,22 @@ def _is_resumed(raw: object) -> bool:
     return isinstance(raw, dict) and raw.get("kind") == Kind.RESUMED.value
 
 
+_INSERT = insert(record)
+_NEAR = select(record.c.seq, record.c.hash, record.c.prev).where(
+    record.c.device == bindparam("by"),
+    record.c.epoch == bindparam("in_epoch"),
+    record.c.seq.in_(bindparam("near", expanding=True)),
+)
+_FOREIGN = (
+    select(record.c.presentation)
+    .where(
+        record.c.presentation.in_(bindparam("named", expanding=True)),
+        record.c.device != bindparam("by"),
+    )
+    .distinct()
+)
+
+
 class _Upload:
     """One transaction of a batch."""
 
@@ -82,87 +95,72 @@ class _Upload:
         self._seen = 0
         self._highest = 0
         self._in_conflict: set[bytes] = set()
+        self._known: dict[int, tuple[bytes, bytes]] = {}
+        """Hash and prev of the records at or beside a number, by number."""
+        self._foreign: set[bytes] = set()
+        self._new: list[dict[str, object]] = []
 
     def take(self, batch: list[object]) -> list[dict[str, object]]:
         """Take each record; conflicts are judged when all of them are in."""
-        taken = [(raw, *self._take(raw)) for raw in batch]
+        entries = [self._read(raw) for raw in batch]
+        self._look_up([entry for entry in entries if isinstance(entry, Entry)])
+        taken = [(raw, *self._take(raw, entry)) for raw, entry in zip(batch, entries, strict=True)]
+        if self._new:
+            self._connection.execute(_INSERT, self._new)
         self._note_journal()
         touched = [entry.record.presentation for _, _, entry in taken if entry]
-        presentations = {presentation for presentation in touched if presentation}
-        self._derive(presentations)
-        self._in_conflict = in_conflict(self._connection, presentations)
+        presentations = {presentation: None for presentation in touched if presentation}
+        if presentations:
+            derive(self._connection, self._caller, self._epoch, presentations)
+            find_conflicts(self._connection, presentations, self._now)
+            self._in_conflict = in_conflict(self._connection, presentations)
         return [self._answer(raw, result, entry) for raw, result, entry in taken]
 
-    def _take(self, raw: object) -> tuple[dict[str, object], Entry | None]:
+    def _look_up(self, entries: list[Entry]) -> None:
+        """What the database has of these records: their neighbours, and other gates' ids."""
+        near = {entry.seq + step for entry in entries for step in (-1, 0, 1)}
+        mine = {"by": self._caller.device, "in_epoch": self._epoch, "near": list(near)}
+        for row in self._connection.execute(_NEAR, mine):
+            self._known[row.seq] = bytes(row.hash), bytes(row.prev)
+        named = list({e.record.presentation for e in entries if e.record.presentation})
+        rows = self._connection.execute(_FOREIGN, {"by": self._caller.device, "named": named})
+        self._foreign = {bytes(presentation) for presentation in rows.scalars()}
+
+    def _take(self, raw: object, entry: "Entry | Parked") -> tuple[dict[str, object], Entry | None]:
         """Return (what the answer says, the entry if it is in the database now)."""
+        if isinstance(entry, Entry) and entry.record.presentation in self._foreign:
+            entry = Parked("presentation of another gate")
+        if isinstance(entry, Parked):
+            self._park(raw, str(entry))
+            return {"result": "parked", "reason": str(entry)}, None
+        return self._store(raw, entry)
+
+    def _read(self, raw: object) -> "Entry | Parked":
         try:
-            entry = self._read(raw)
-            return self._store(raw, entry)
+            return read_entry(raw, self._event)
         except Parked as reason:
-            self._park(raw, str(reason))
-            return {"result": "parked", "reason": str(reason)}, None
-
-    def _read(self, raw: object) -> Entry:
-        if problem := flaw(raw):
-            raise Parked(problem)
-        try:
-            entry = entry_from_json(raw)
-            holds = chain_hash(entry.seq, entry.prev, entry.record) == entry.hash
-        except (RecordMalformed, OverflowError) as error:
-            raise Parked(str(error)[:300]) from error
-        if not holds:
-            raise Parked("hash does not match")
-        self._check(entry)
-        return entry
-
-    def _check(self, entry: Entry) -> None:
-        row = entry.record
-        if not 0 <= row.at < LATEST:
-            raise Parked("at is no time that can be shown")
-        if row.event not in (None, self._event):
-            raise Parked("of another event")
-        for name, value in (("presentation", row.presentation), ("ticket_key", row.ticket_key)):
-            if value is not None and len(value) != 16:
-                raise Parked(f"{name} is not 16 bytes")
-        if row.list is not None and len(row.list) > MOST_NAME:
-            raise Parked("the list's name is too long")
-        if row.presentation and self._is_anothers(row.presentation):
-            raise Parked("presentation of another gate")
-
-    def _is_anothers(self, presentation: bytes) -> bool:
-        query = select(record.c.device).where(record.c.presentation == presentation).limit(1)
-        owner = self._connection.execute(query).scalar()
-        return owner not in (None, self._caller.device)
+            return reason
 
     def _store(self, raw: object, entry: Entry) -> tuple[dict[str, object], Entry | None]:
-        near = self._neighbours(entry.seq)
-        if (known := near.get(entry.seq)) is not None:
+        if (known := self._known.get(entry.seq)) is not None:
             if known[0] == entry.hash:
                 return {"result": "duplicate"}, entry
             self._alarm("fork", f"two records have number {entry.seq} of {self._epoch.hex()}")
             self._park(raw, "fork")
             return {"result": "fork"}, None
-        self._check_chain(entry, near)
+        self._check_chain(entry)
         body = json.dumps(entry_to_json(entry))
         row = {"device": self._caller.device, "epoch": self._epoch, "seq": entry.seq}
         row |= {"hash": entry.hash, "prev": entry.prev, "received": self._now, "body": body}
         row |= {"kind": entry.record.kind.value, "presentation": entry.record.presentation}
-        self._connection.execute(insert(record), row)
+        self._new.append(row)
+        self._known[entry.seq] = entry.hash, entry.prev
         self._count(entry.seq)
         return {"result": "stored"}, entry
 
-    def _neighbours(self, seq: int) -> dict[int, tuple[bytes, bytes]]:
-        query = select(record.c.seq, record.c.hash, record.c.prev).where(
-            record.c.device == self._caller.device,
-            record.c.epoch == self._epoch,
-            record.c.seq.between(seq - 1, seq + 1),
-        )
-        rows = self._connection.execute(query)
-        return {row.seq: (bytes(row.hash), bytes(row.prev)) for row in rows}
-
-    def _check_chain(self, entry: Entry, near: dict[int, tuple[bytes, bytes]]) -> None:
+    def _check_chain(self, entry: Entry) -> None:
         """A record that does not link to its neighbours is taken all the same, with an alarm."""
-        before, after = near.get(entry.seq - 1), near.get(entry.seq + 1)
+        before, after = self._known.get(entry.seq - 1), self._known.get(entry.seq + 1)
         if (before and before[0] != entry.prev) or (after and after[1] != entry.hash):
             self._alarm("chain", f"record {entry.seq} of {self._epoch.hex()} links to another")
 
@@ -197,14 +195,6 @@ class _Upload:
         self._connection.execute(update(journal).where(mine).values(change))
         contact = update(device).where(device.c.device == self._caller.device)
         self._connection.execute(contact.values(last_contact=self._now))
-
-    def _derive(self, presentations: set[bytes]) -> None:
-        for presentation in presentations:
-            derive(self._connection, self._caller, self._epoch, presentation)
-        query = select(redemption.c.ticket_key, redemption.c.list).distinct()
-        query = query.where(redemption.c.presentation.in_(presentations))
-        for ticket_key, check_in_list in self._connection.execute(query).all():
-            find_conflicts(self._connection, bytes(ticket_key), check_in_list, self._now)
 
     def _answer(
         self, raw: object, result: dict[str, object], entry: Entry | None

@@ -1,25 +1,30 @@
-"""What records say of entries and exits: what stands, what conflicts, and the feeds of both."""
+"""What records say of entries and exits: what stands, and what conflicts."""
 
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, or_, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, or_, select, update
 
 from admission.direction import Direction
 from admission.history import COUNTING
 from central.claims import ANNULLED, SETTLED, settle
-from central.counting import Right, Tally, in_time, right_regardless, standing_uses
-from central.database import next_number, upsert
-from central.event import Central, policy_in_force
+from central.counting import (
+    Right,
+    Tally,
+    Uses,
+    in_time,
+    right_regardless,
+    standing_uses,
+    ticket_rows,
+)
+from central.event import policy_in_force
+from central.inserts import next_number, upsert
 from central.schema import conflict, record, redemption
 from central.tokens import Caller
 from store.records import Kind
 from store.uses import standing_after
-
-PAGE = 1000
-"""Most rows of one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,65 +61,110 @@ def _closing(row: dict[str, Any]) -> bool | None:
     return None if standing is None else standing in COUNTING
 
 
-def derive(connection: Connection, caller: Caller, epoch: bytes, presentation: bytes) -> None:
-    """Bring the redemption, the claim and the conflicts of a presentation up to its records."""
-    query = select(record.c.body).where(record.c.presentation == presentation)
-    query = query.where(record.c.device == caller.device).order_by(record.c.epoch, record.c.seq)
-    outcome = add_up([json.loads(body) for body in connection.execute(query).scalars()])
-    if outcome.closed:
-        stands = outcome.scan is not None and outcome.stands
-        settle(connection, presentation, SETTLED if stands else ANNULLED)
-    # An exit gives an entry back, so it waits until the guest is known to be through.
-    if outcome.scan and (outcome.closed or outcome.scan["direction"] == Direction.ENTRY):
-        _keep(connection, caller, epoch, outcome.scan, outcome.stands)
+_NAMED: BindParameter[bytes] = bindparam("named", expanding=True)
+_BODIES = (
+    select(record.c.presentation, record.c.body)
+    .where(record.c.presentation.in_(_NAMED), record.c.device == bindparam("by"))
+    .order_by(record.c.epoch, record.c.seq)
+)
+_REDEMPTIONS = select(redemption).where(redemption.c.presentation.in_(_NAMED))
+_CONFLICTS = select(conflict).where(conflict.c.ticket_key.in_(_NAMED))
+_EITHER_END = select(conflict.c.presentation, conflict.c.other).where(
+    conflict.c.stands == 1, or_(conflict.c.presentation.in_(_NAMED), conflict.c.other.in_(_NAMED))
+)
+
+
+def derive(
+    connection: Connection, caller: Caller, epoch: bytes, presentations: Collection[bytes]
+) -> None:
+    """Bring the redemptions and claims of presentations up to their records."""
+    rows: dict[bytes, list[dict[str, Any]]] = {}
+    found = connection.execute(_BODIES, {"named": list(presentations), "by": caller.device})
+    for presentation, body in found:
+        rows.setdefault(bytes(presentation), []).append(json.loads(body))
+    outcomes = {presentation: add_up(records) for presentation, records in rows.items()}
+    ended = {p: o.scan is not None and o.stands for p, o in outcomes.items() if o.closed}
+    settle(connection, [p for p, stands in ended.items() if stands], SETTLED)
+    settle(connection, [p for p, stands in ended.items() if not stands], ANNULLED)
+    _keep(connection, caller, epoch, [o for o in outcomes.values() if _is_known(o)])
+
+
+def _is_known(outcome: Outcome) -> bool:
+    """An exit gives an entry back, so it waits until the guest is known to be through."""
+    scan = outcome.scan
+    return scan is not None and (outcome.closed or scan["direction"] == Direction.ENTRY)
 
 
 def _keep(
-    connection: Connection, caller: Caller, epoch: bytes, scan: dict[str, Any], stands: bool
+    connection: Connection, caller: Caller, epoch: bytes, outcomes: Collection[Outcome]
 ) -> None:
-    presentation = bytes.fromhex(scan["presentation"])
-    query = select(redemption.c.stands).where(redemption.c.presentation == presentation)
-    if connection.execute(query).scalar() == stands:  # nothing new to tell
+    """Keep what is new of the outcomes, each with a number of its own."""
+    told = {bytes.fromhex(o.scan["presentation"]): o for o in outcomes if o.scan}
+    known = connection.execute(_REDEMPTIONS, {"named": list(told)}).mappings()
+    for row in known:
+        if row["stands"] == told[bytes(row["presentation"])].stands:
+            del told[bytes(row["presentation"])]
+    if not told:
         return
-    row = {
-        "presentation": presentation,
-        "cursor": next_number(connection, "redemption"),
-        "ticket_key": bytes.fromhex(scan["ticket_key"]),
-        "list": scan["list"],
-        "direction": scan["direction"],
-        "at": scan["at"],
-        "gate": caller.gate,
-        "device": caller.device,
-        "epoch": epoch,
-        "stands": int(stands),
-    }
-    upsert(connection, redemption, [row], ["presentation"])
+    first = next_number(connection, "redemption", len(told))
+    rows = [
+        {
+            "presentation": presentation,
+            "cursor": cursor,
+            "ticket_key": bytes.fromhex(outcome.scan["ticket_key"]),
+            "list": outcome.scan["list"],
+            "direction": outcome.scan["direction"],
+            "at": outcome.scan["at"],
+            "gate": caller.gate,
+            "device": caller.device,
+            "epoch": epoch,
+            "stands": int(outcome.stands),
+        }
+        for cursor, (presentation, outcome) in enumerate(told.items(), first)
+        if outcome.scan
+    ]
+    upsert(connection, redemption, rows, ["presentation"])
 
 
-def find_conflicts(
-    connection: Connection, ticket_key: bytes, check_in_list: str, now: float
+def find_conflicts(connection: Connection, presentations: Collection[bytes], now: float) -> None:
+    """Compare the standing entries of these presentations' tickets with what each allows; keep
+    and clear conflicts.
+    """
+    rows = connection.execute(_REDEMPTIONS, {"named": list(presentations)}).mappings()
+    pairs = {(bytes(row["ticket_key"]), row["list"]) for row in rows}
+    keys = {ticket_key for ticket_key, _ in pairs}
+    policy, tickets = policy_in_force(connection), ticket_rows(connection, keys)
+    rights = {(k, name): right_regardless(policy, tickets.get(k), name) for k, name in pairs}
+    # A staff pass has no end of uses; they are not looked at.
+    uses = standing_uses(connection, {k for (k, _), right in rights.items() if not right.unlimited})
+    known: dict[tuple[bytes, str], dict[bytes, RowMapping]] = {}
+    for row in connection.execute(_CONFLICTS, {"named": list(keys)}).mappings():
+        of_pair = known.setdefault((bytes(row["ticket_key"]), row["list"]), {})
+        of_pair[bytes(row["presentation"])] = row
+    for pair, right in rights.items():
+        found = {} if right.unlimited else _too_many(right, uses[pair])
+        _note_conflicts(connection, pair, known.get(pair, {}), found, now)
+
+
+def _note_conflicts(
+    connection: Connection,
+    pair: tuple[bytes, str],
+    known: dict[bytes, RowMapping],
+    found: dict[bytes, bytes],
+    now: float,
 ) -> None:
-    """Compare the standing entries of a ticket with what it allows; keep and clear conflicts."""
-    policy = policy_in_force(connection)
-    right = right_regardless(connection, policy, ticket_key, check_in_list)
-    found = {} if right.unlimited else _too_many(connection, right, ticket_key, check_in_list)
-    same = (conflict.c.ticket_key == ticket_key) & (conflict.c.list == check_in_list)
-    rows = connection.execute(select(conflict).where(same)).mappings()
-    known = {bytes(row["presentation"]): row for row in rows}
     for presentation, other in found.items():
         if not _is_told(known.get(presentation), other):
-            place = {"ticket_key": ticket_key, "list": check_in_list, "found": now}
+            place = {"ticket_key": pair[0], "list": pair[1], "found": now}
             _tell(connection, place | {"presentation": presentation, "other": other})
     for presentation in known.keys() - found.keys():
         _clear(connection, known[presentation])
 
 
-def _too_many(
-    connection: Connection, right: Right, ticket_key: bytes, check_in_list: str
-) -> dict[bytes, bytes]:
+def _too_many(right: Right, uses: Uses) -> dict[bytes, bytes]:
     """Each entry beyond what the ticket allows, with the entry that stands against it."""
     tally, found = Tally(right), {}
-    for use in in_time(standing_uses(connection, ticket_key, check_in_list)):
+    for use in in_time(uses):
         is_new = use.direction is Direction.ENTRY and not tally.has_left(use)
         if is_new and (against := tally.objection(use.at)):
             found[use.presentation] = against.use.presentation
@@ -139,9 +189,8 @@ def _clear(connection: Connection, row: RowMapping) -> None:
 
 def in_conflict(connection: Connection, presentations: Collection[bytes]) -> set[bytes]:
     """Which of ``presentations`` are part of a standing conflict."""
-    ends = (conflict.c.presentation, conflict.c.other)
-    query = select(*ends).where(conflict.c.stands == 1, or_(*(c.in_(presentations) for c in ends)))
-    found = {bytes(end) for row in connection.execute(query) for end in row}
+    rows = connection.execute(_EITHER_END, {"named": list(presentations)})
+    found = {bytes(end) for row in rows for end in row}
     return found & set(presentations)
 
 
@@ -161,58 +210,3 @@ def conflict_of(connection: Connection, presentation: bytes) -> dict[str, object
         "gate": other["gate"],
         "at": other["at"],
     }
-
-
-def redemptions_after(central: Central, after: int) -> dict[str, object]:
-    """The answer to `GET /v1/redemptions`."""
-    query = select(redemption).where(redemption.c.cursor > after)
-    with central.database.reading() as connection:
-        rows = connection.execute(query.order_by(redemption.c.cursor).limit(PAGE)).mappings().all()
-    found = [
-        {
-            "cursor": row["cursor"],
-            "presentation": bytes(row["presentation"]).hex(),
-            "ticket_key": bytes(row["ticket_key"]).hex(),
-            "list": row["list"],
-            "direction": row["direction"],
-            "at": row["at"],
-            "gate": row["gate"],
-            "device": row["device"],
-            "epoch": bytes(row["epoch"]).hex(),
-            "stands": bool(row["stands"]),
-        }
-        for row in rows
-    ]
-    return {"redemptions": found, "next": rows[-1]["cursor"] if rows else after}
-
-
-def conflicts_after(central: Central, caller: Caller, after: int) -> dict[str, object]:
-    """The answer to `GET /v1/conflicts`: those that entries of this device are part of."""
-    with central.database.reading() as connection:
-        query = select(conflict).where(conflict.c.cursor > after).order_by(conflict.c.cursor)
-        rows = connection.execute(query.limit(PAGE // 2)).mappings().all()  # each has two ends
-        found = [told for row in rows for told in _ends(connection, caller, row)]
-    return {"conflicts": found, "next": rows[-1]["cursor"] if rows else after}
-
-
-def _ends(connection: Connection, caller: Caller, row: RowMapping) -> list[dict[str, object]]:
-    """The conflict as told to ``caller``: once for each of its entries in it."""
-    pair = bytes(row["presentation"]), bytes(row["other"])
-    query = select(redemption).where(redemption.c.presentation.in_(pair))
-    ends = {bytes(end["presentation"]): end for end in connection.execute(query).mappings()}
-    return [
-        {
-            "cursor": row["cursor"],
-            "presentation": mine.hex(),
-            "other": {
-                "presentation": theirs.hex(),
-                "ticket_key": bytes(row["ticket_key"]).hex(),
-                "list": row["list"],
-                "gate": ends[theirs]["gate"],
-                "at": ends[theirs]["at"],
-            },
-            "stands": bool(row["stands"]),
-        }
-        for mine, theirs in (pair, pair[::-1])
-        if ends[mine]["device"] == caller.device
-    ]

@@ -8,9 +8,10 @@ from hashlib import blake2b
 from sqlalchemy import Connection, RowMapping, Select, func, insert, or_, select
 
 from admission.rules import PolicyMalformed, policy_from_body
-from central.database import next_number, set_meta
+from central.database import set_meta
 from central.errors import CentralFault
 from central.event import Central
+from central.inserts import next_number
 from central.schema import CHANGED, statement, ticket
 from tickets import cose
 from tickets.bodies import Body, Delta, Keyset, ServerTime, Type, type_of

@@ -11,10 +11,10 @@ from nacl.signing import VerifyKey
 from sqlalchemy import Connection, delete, insert, select
 
 from central.bodies import Body
-from central.database import insert_new
 from central.enrolment import digest_of, revoked
 from central.errors import ProtocolError, malformed
 from central.event import Central
+from central.inserts import insert_new
 from central.schema import bearer, device, nonce
 
 BEARER_LIFE = 86_400.0

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event as sqlalchemy_event
 
 from admission.clock import FakeClock
 from central import overview
@@ -107,6 +108,37 @@ def test_what_counts_as_an_entry(  # noqa: PLR0917
     for record in reversed(records) if backwards else records:
         assert results(north.upload(record)) == ["stored"]
     assert standing(north) == {presentation.hex(): stands}, case
+
+
+def test_a_full_transaction_asks_the_database_no_more_than_one_record(
+    rig: CentralRig, north: Device
+) -> None:
+    """What a thousand gates' uploads cost is statements: their number is that of transactions."""
+    asked: list[str] = []
+    listens = (rig.central.database.engine, "before_cursor_execute", lambda *row: asked.append(row))
+
+    def cost(presentations: int) -> int:
+        records = []
+        for _ in range(presentations):
+            presentation = new()
+            records += [north.scan(presentation, rig.key("U0")), north.outcome(presentation)]
+        asked.clear()
+        assert set(results(north.upload(*records))) == {"stored"}
+        return len(asked)
+
+    sqlalchemy_event.listen(*listens)
+    cost(1)  # the first of a journal makes its row
+    assert cost(SLICE // 2) == cost(1)
+    sqlalchemy_event.remove(*listens)
+
+
+def test_a_batch_may_hold_a_record_twice_and_its_fork(rig: CentralRig, north: Device) -> None:
+    """Within one transaction as well as between two."""
+    first = north.outcome(new(), Kind.FAULT)
+    north.seq -= 1
+    other = north.outcome(new(), Kind.FAULT)
+    assert results(north.upload(first, first, other)) == ["stored", "duplicate", "fork"]
+    assert [alarm["name"] for alarm in overview.alarms(rig.central)] == ["fork"]
 
 
 def test_a_resumed_entry_is_never_counted_twice(rig: CentralRig, north: Device) -> None:
