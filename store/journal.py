@@ -115,8 +115,8 @@ class Journal:
             return self.append(record)
 
     def _roll_back(self) -> None:
-        if self._db.in_transaction:
-            with named(self.path):
+        with named(self.path):
+            if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
     # -- reading, by the lanes ---------------------------------------------------------------
@@ -188,6 +188,21 @@ class Journal:
         """
         with named(self.path), closing(connect(self.path)) as db:
             db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def retire(self) -> None:
+        """Move all of the log into the file, which somebody has moved away, and let go of it.
+
+        Whoever still holds this journal meets `JournalUnavailable` and asks for the next one.
+
+        Raises:
+            JournalUnavailable: its last records stay in the log, beside which the file was.
+        """
+        with self._lock, self._read_lock:
+            try:
+                with named(self.path):
+                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                self.close()
 
     def close(self) -> None:
         """Close both connections; only tests and tools do, a gate is killed."""

@@ -130,6 +130,28 @@ def test_a_journal_goes_on_where_it_was_left(path, journal):
     )
 
 
+def test_no_guest_waits_for_a_checkpoint(path, journal):
+    """A rush of some hundred admissions grows the log alone; the file waits for an idle moment."""
+    before = path.stat().st_size
+    with journal.transaction():
+        for number in range(400):
+            journal.append(record(number, detail="x" * 20_000))
+    journal.record(record())
+    assert path.stat().st_size == before
+    journal.checkpoint()
+    assert path.stat().st_size > before + 400 * 20_000
+
+
+def test_a_journal_that_was_moved_away_holds_all_its_records(path, journal):
+    """The organiser takes the one file along: what was still in the log goes into it."""
+    for number in range(5):
+        journal.record(record(number))
+    moved = path.rename(path.with_name("evidence.db"))
+    journal.retire()
+    path.with_name("journal.db-wal").unlink()
+    assert [entry.seq for entry in read_journal(moved)] == [1, 2, 3, 4, 5]
+
+
 def test_a_checkpoint_changes_no_record(path, journal):
     """It only moves records from the log into the file."""
     for number in range(5):
