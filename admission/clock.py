@@ -1,9 +1,10 @@
 """Time as far as the gate may trust it: a Pi has no clock, so every reading says how sure it is."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 
 class ClockState(StrEnum):
@@ -73,15 +74,28 @@ class FakeClock:
         self._monotonic += seconds
 
 
-def clock_time(at: float, now: float | None = None) -> str:
-    """`18:02:07 UTC`, for details a steward reads; with the date when `now` is another day.
+def clock_time(at: float, now: float | None = None, timezone: str = "UTC") -> str:
+    """`18:02:07 CET`, for details a steward reads; with the date when `now` is another day.
 
     Any number is answered: times of other gates and servers come here unchecked.
+
+    Args:
+        at: Unix seconds.
+        now: Unix seconds; None: the day does not matter.
+        timezone: IANA name of a zone that this system knows.
+    Raises:
+        zoneinfo.ZoneInfoNotFoundError: it does not; the provisioning file is checked for that.
     """
+    zone = _zone(timezone)
     try:
-        then = datetime.fromtimestamp(at, UTC)
+        then = datetime.fromtimestamp(at, zone)
+        today = None if now is None else datetime.fromtimestamp(now, zone).date()
     except (ValueError, OverflowError, OSError):  # nan, infinite, or beyond the year 9999
         return "at an unknown time"
-    if now is not None and datetime.fromtimestamp(now, UTC).date() != then.date():
-        return f"{then:%Y-%m-%d %H:%M} UTC"
-    return f"{then:%H:%M:%S} UTC"
+    if today is not None and today != then.date():
+        return f"{then:%Y-%m-%d %H:%M %Z}"
+    return f"{then:%H:%M:%S %Z}"
+
+
+def _zone(name: str) -> tzinfo:
+    return UTC if name == "UTC" else ZoneInfo(name)  # UTC needs no database of zones

@@ -155,11 +155,16 @@ def _windows(facts: Facts) -> list[tuple[int | None, int | None]]:
     return windows
 
 
+def _told(at: float, facts: Facts) -> str:
+    """A time as the steward's own watch shows it."""
+    return clock_time(at, facts.reading.at, facts.policy.timezone)
+
+
 def _early(facts: Facts) -> Verdict | None:
     latest = facts.reading.at + facts.reading.uncertainty
     for start, _ in _windows(facts):
         if start is not None and latest < start:
-            return refused(Reason.TOO_EARLY, f"valid from {clock_time(start, facts.reading.at)}")
+            return refused(Reason.TOO_EARLY, f"valid from {_told(start, facts)}")
     return None
 
 
@@ -167,7 +172,7 @@ def _late(facts: Facts) -> Verdict | None:
     earliest = facts.reading.at - facts.reading.uncertainty
     for _, end in _windows(facts):
         if end is not None and earliest > end:
-            return refused(Reason.TOO_LATE, f"valid until {clock_time(end, facts.reading.at)}")
+            return refused(Reason.TOO_LATE, f"valid until {_told(end, facts)}")
     return None
 
 
@@ -224,7 +229,7 @@ def _used(facts: Facts) -> Verdict | None:
     doubt = ", interrupted: ask the guest" if last.standing is Standing.INTERRUPTED else ""
     return refused(
         Reason.ALREADY_REDEEMED,
-        f"entered {last.where} {clock_time(last.at, facts.reading.at)}{doubt}",
+        f"entered {last.where} {_told(last.at, facts)}{doubt}",
     )
 
 
@@ -234,25 +239,25 @@ def _inside(facts: Facts) -> Verdict | None:
         return None
     uses = on_list(facts.uses, rules.name)
     if rules.anti_passback is AntiPassback.HARD and inside(uses) >= facts.product.people:
-        return refused(Reason.ALREADY_INSIDE, _last_entry(uses, facts.reading.at))
+        return refused(Reason.ALREADY_INSIDE, _last_entry(uses, facts))
     if rules.anti_passback is AntiPassback.TIMED:
         # Either side of now: an entry recorded by a clock that ran ahead refuses no longer either.
         span = 60 * rules.passback_minutes
         entries = [u for u in uses if u.direction is Direction.ENTRY]
         if sum(abs(facts.reading.at - u.at) < span for u in entries) >= facts.product.people:
-            return refused(Reason.ALREADY_INSIDE, _last_entry(uses, facts.reading.at))
+            return refused(Reason.ALREADY_INSIDE, _last_entry(uses, facts))
     return None
 
 
-def _last_entry(uses: tuple[Use, ...], now: float) -> str:
+def _last_entry(uses: tuple[Use, ...], facts: Facts) -> str:
     entries = [u for u in uses if u.direction is Direction.ENTRY]
-    return f"entered {entries[-1].where} {clock_time(entries[-1].at, now)}" if entries else ""
+    return f"entered {entries[-1].where} {_told(entries[-1].at, facts)}" if entries else ""
 
 
 def _claim(facts: Facts) -> Verdict | None:
     claim = facts.claim
     if claim.state is ClaimState.TAKEN:
-        when = f" {clock_time(claim.at, facts.reading.at)}" if claim.at is not None else ""
+        when = f" {_told(claim.at, facts)}" if claim.at is not None else ""
         return refused(Reason.TAKEN_ELSEWHERE, f"{claim.where}{when}".strip())
     if claim.state is ClaimState.REFUSED:
         known = claim.reason in {reason.value for reason in Reason}

@@ -93,6 +93,8 @@ class GatePolicy:
     list_required: bool = True
     warn_list_after: float = 900.0
     old_list_after: float = 86_400.0
+    timezone: str = "UTC"
+    """IANA name; times in details are told in it."""
 
 
 MAX_COUNT = 0xFFFF

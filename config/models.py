@@ -22,6 +22,7 @@ from config.values import (
     RootKey,
     ServerUrl,
     Slug,
+    TimeZone,
     Token,
     Within,
 )
@@ -40,6 +41,8 @@ class GateSection(Model):
     """Name of the gate, unique in the venue."""
     event: EventId = Field(examples=["FEST2026"])
     """Event whose tickets are admitted: the audience of signed tickets."""
+    timezone: TimeZone = Field("UTC", examples=["Europe/Berlin"])
+    """IANA name of the zone in which stewards are told times."""
 
 
 class PolicySection(Model):
@@ -171,7 +174,8 @@ class AdmitConfig(Model):
     @property
     def gate_policy(self) -> GatePolicy:
         """The policy in the form `decide` takes."""
-        return GatePolicy(gate=self.gate.name, **self.policy.model_dump())
+        gate = self.gate
+        return GatePolicy(gate=gate.name, timezone=gate.timezone, **self.policy.model_dump())
 
     @model_validator(mode="wrap")
     @classmethod

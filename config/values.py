@@ -10,9 +10,11 @@ import hmac
 import ipaddress
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
 from nacl.bindings import crypto_core_ed25519_is_valid_point
 from pydantic import (
@@ -207,6 +209,21 @@ def _absolute(value: object) -> Path:
     raise fault(f"{shorten(value)} is not an absolute path", "Start the path with '/'")
 
 
+def _timezone(value: str) -> str:
+    if value == "UTC":  # known without any database
+        return value
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        close = get_close_matches(value, available_timezones(), 1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise fault(
+            f"{shorten(value)} is no time zone that this system knows{hint}",
+            'Write "Area/City" as in "Europe/Berlin"; if it is right, install the package tzdata',
+        ) from None
+    return value
+
+
 def _base64(value: bytes) -> str:
     return base64.b64encode(value).decode("ascii")
 
@@ -229,6 +246,7 @@ Token = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "pattern": "^[!-~]{8,512}$", "writeOnly": True}),
 ]
+TimeZone = Annotated[str, AfterValidator(_timezone)]
 ServerUrl = Annotated[str, AfterValidator(_server_url), Field(json_schema_extra={"format": "uri"})]
 ListenHost = Annotated[str, AfterValidator(_listen_host)]
 AbsolutePath = Annotated[

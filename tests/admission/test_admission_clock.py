@@ -41,6 +41,35 @@ def test_a_time_is_told_with_its_date_when_it_is_of_another_day(
     assert clock_time(at, now) == told
 
 
+@pytest.mark.parametrize(
+    ("at", "now", "timezone", "told"),
+    [
+        (DOORS + 127, DOORS, "Europe/Berlin", "19:02:07 CET"),
+        (DOORS + 127 - 120 * DAY, None, "Europe/Berlin", "20:02:07 CEST"),
+        (DOORS + 127, DOORS, "America/New_York", "13:02:07 EST"),
+        (DOORS + 127, DOORS, "Asia/Kolkata", "23:32:07 IST"),
+        # 23:30 UTC is tomorrow in Berlin already: the day is the steward's, not London's.
+        (DOORS + 5.5 * 3600, DOORS, "UTC", "23:30:00 UTC"),
+        (DOORS + 5.5 * 3600, DOORS, "Europe/Berlin", "2026-11-19 00:30 CET"),
+    ],
+)
+def test_a_time_is_told_as_the_stewards_watch_shows_it(
+    at: float, now: float | None, timezone: str, told: str
+) -> None:
+    """With the zone's name, and summer time by the season of the time told."""
+    assert clock_time(at, now, timezone) == told
+
+
+@given(
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Kiritimati"]),
+)
+def test_no_number_ends_a_lane_in_any_zone(at: float, timezone: str) -> None:
+    """I10, near the ends of the calendar too."""
+    assert clock_time(at, DOORS, timezone)
+    assert clock_time(DOORS, at, timezone)
+
+
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_any_number_is_told_as_a_time_or_as_unknown(at: float) -> None:
     """I10: a server's nonsense is a detail on the screen, never the end of a lane."""

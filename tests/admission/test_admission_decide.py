@@ -244,6 +244,14 @@ def test_an_old_list_follows_the_policy(age: float | None, old: bool) -> None:
     assert (strict.reason is Reason.LIST_TOO_OLD) is old
 
 
+def test_times_are_told_in_the_gates_own_zone() -> None:
+    """The steward's watch shows it, the page beside the detail too."""
+    policy = GatePolicy("north", timezone="Europe/Berlin")
+    rules = CheckInList("main", valid_from=int(DOORS + HOUR))
+    verdict = decide(facts(check_in_list=rules, policy=policy)).verdict
+    assert verdict.detail == "valid from 20:00:00 CET"
+
+
 def test_a_time_of_another_day_is_told_with_its_date() -> None:
     """ "Valid from 18:00" on the wrong day would send the guest to wait."""
     rules = CheckInList("main", valid_from=int(DOORS + DAY))

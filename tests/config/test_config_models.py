@@ -27,6 +27,10 @@ def in_lane(extra: str) -> str:
     return changed(LANE, LANE + extra)
 
 
+def in_gate(extra: str) -> str:
+    return changed("[gate]\n", "[gate]\n" + extra)
+
+
 def in_server(extra: str) -> str:
     return changed(SERVER, SERVER + extra)
 
@@ -125,6 +129,11 @@ def test_the_report_is_one_line_per_problem() -> None:
             "server.authority",
             "no server",
         ),
+        ("no zone", in_gate('timezone = "Europe/Berlni"\n'), "gate.timezone", "'Europe/Berlin'?"),
+        ("a path", in_gate('timezone = "../../etc/passwd"\n'), "gate.timezone", "no time zone"),
+        ("a directory", in_gate('timezone = "Europe"\n'), "gate.timezone", "no time zone"),
+        ("nothing", in_gate('timezone = ""\n'), "gate.timezone", "no time zone"),
+        ("endless zone", in_gate(f'timezone = "{"x" * 300}"\n'), "gate.timezone", "no time zone"),
         ("unknown driver", changed("gpio:17", "gpoi:17"), "lane[0].turnstile", "no driver"),
         ("wrong kind", changed("turnstile:gpio:17", "input:gpio:17"), "lane[0].turnstile", "place"),
         ("pin taken", changed("gpio:18", "gpio:17"), "lane[1].turnstile", "GPIO 17 is taken"),
@@ -270,6 +279,13 @@ def test_a_configuration_cannot_be_changed() -> None:
     config = parse_config(GOOD.encode())
     with pytest.raises(ValidationError):
         config.gate.name = "other"  # type: ignore[misc]
+
+
+def test_times_are_told_in_utc_unless_a_zone_is_named() -> None:
+    """The names are those of the system's database."""
+    assert parse_config(GOOD.encode()).gate_policy.timezone == "UTC"
+    zoned = parse_config(in_gate('timezone = "Europe/Berlin"\n').encode())
+    assert zoned.gate_policy.timezone == "Europe/Berlin"
 
 
 def test_the_published_schema_is_current() -> None:
