@@ -69,7 +69,7 @@ class _Line:
         reader = Reader("bench", self._sighted, _broken)
         self._child = _Child([reader])
         self._lane = LaneThread(self.gate.lane, self.gate.clock, self.gate.turnstile, [reader])
-        self._hears = threading.Thread(target=self._child.serve, daemon=True)
+        self._hears = threading.Thread(target=self._child.hear, daemon=True)
         self._hears.start()
         self._lane.start()
         self._child.started.wait()
@@ -108,8 +108,8 @@ class _Child(Readers):
         self.started, self.enough = threading.Event(), threading.Event()
         self._told: TextIO | None = None
 
-    def serve(self) -> None:
-        """Serve until it is enough."""
+    def hear(self) -> None:
+        """Hear the child until it is enough."""
         while not self.enough.is_set():
             self.step(0.2)
 

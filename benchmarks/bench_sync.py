@@ -71,12 +71,12 @@ def _import(event: CentralRig, rows: int) -> float:
 def _sync(gate: RealGate, rows: int) -> Figures:
     """Seconds from the start of sync until the list file is in place, and until it is in use."""
     gate.start("scanner")
-    _until(lambda: gate.run.joinpath("events.sock").exists())
+    _until(gate, lambda: gate.run.joinpath("events.sock").exists())
     began = time.monotonic()
     gate.start("sync")
-    _until(lambda: bool(list_serials(gate.state / "sync")))
+    _until(gate, lambda: bool(list_serials(gate.state / "sync")))
     fetched = time.monotonic() - began
-    _until(lambda: _in_use(gate) == rows)
+    _until(gate, lambda: _in_use(gate) == rows)
     return {
         "fetched_s": round(fetched, 2),
         "in_use_s": round(time.monotonic() - began, 2),
@@ -92,9 +92,12 @@ def _in_use(gate: RealGate) -> int:
         return -1
 
 
-def _until(met: Callable[[], bool]) -> None:
+def _until(gate: RealGate, met: Callable[[], bool]) -> None:
     end = time.monotonic() + WITHIN
     while not met():
+        for name, part in gate.parts.items():
+            if part.poll() is not None:
+                raise AssertionError(f"{name} ended: {gate.log(name)[-500:]}")
         if time.monotonic() > end:
             raise AssertionError(f"not within {WITHIN:.0f} s")
         time.sleep(LOOK_EVERY)
@@ -137,7 +140,7 @@ def _ready(gate: RealGate) -> Figures:
     for _ in range(STARTS):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             channel.bind(str(address))
-            channel.settimeout(WITHIN)
+            channel.settimeout(1.0)
             command = [sys.executable, "-P", "-m", "scanner", "--config", str(gate.config)]
             began = time.monotonic()
             process = subprocess.Popen(
@@ -146,14 +149,26 @@ def _ready(gate: RealGate) -> Figures:
                 stderr=subprocess.DEVNULL,
             )
             try:
-                while channel.recv(256) != b"READY=1":
-                    pass
+                _hear_ready(channel, process)
                 times.append(time.monotonic() - began)
             finally:
                 process.kill()
                 process.wait()
         address.unlink()
     return _summary(times)
+
+
+def _hear_ready(channel: socket.socket, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + WITHIN
+    while True:
+        try:
+            if channel.recv(256) == b"READY=1":
+                return
+        except TimeoutError:
+            if process.poll() is not None:
+                raise AssertionError(f"scanner ended with code {process.returncode}") from None
+            if time.monotonic() > end:
+                raise
 
 
 def _imports() -> Figures:
