@@ -130,7 +130,7 @@ class Lists:
 
     def _download(self, serial: int, head: ListHead) -> None:
         with tempfile.TemporaryFile(dir=self._directory) as rows:
-            sink = _Rows(serial, head, rows)
+            sink = _Rows(self._directory, serial, head, rows)
             # gzip of random ids does not shrink below a half, nor ever grows by more than this.
             self._backend.rows(head.hash, sink.write, limit=head.size + head.size // 100 + 4096)
             sink.finish()
@@ -155,8 +155,9 @@ def _damage(path: Path, head: ListHead) -> str | None:
 class _Rows:
     """Unpacks a compressed list into a file, slice by slice: never more than was announced."""
 
-    def __init__(self, serial: int, head: ListHead, file: BinaryIO) -> None:
-        self._serial, self._head, self._file = serial, head, file
+    def __init__(self, directory: Path, serial: int, head: ListHead, file: BinaryIO) -> None:
+        self._directory, self._serial = directory, serial
+        self._head, self._file = head, file
         self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         self._digest = blake2b(digest_size=32)
         self._size = 0
@@ -173,7 +174,14 @@ class _Rows:
             if self._size > self._head.size or self._stream.unused_data:
                 raise ListRefused(self._serial, f"longer than {self._head.size} bytes")
             self._digest.update(rows)
+            self._keep(rows)
+
+    def _keep(self, rows: bytes) -> None:
+        # Named here: to the session that reads the body, an OSError is one of the network.
+        try:
             self._file.write(rows)
+        except OSError as error:
+            raise ListNotWritten(list_path(self._directory, self._serial), error) from error
 
     def finish(self) -> None:
         """The body has ended: is it whole, and the one that was signed?"""

@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import io
 import tempfile
 
 import pytest
@@ -221,11 +222,21 @@ def test_a_refused_body_is_not_downloaded_at_every_poll(server, gate, mirror, tm
     assert downloads() == 5
 
 
-def test_a_card_without_room_for_the_rows_is_named(published, puller, tmp_path, monkeypatch):
-    def full(dir: object) -> None:  # noqa: A002
+class FullFile(io.BytesIO):
+    """A file on a card without room."""
+
+    def write(self, data: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+
+def no_file() -> io.BytesIO:
+    raise OSError(errno.EROFS, "Read-only file system")
+
+
+@pytest.mark.parametrize("make", [FullFile, no_file])
+def test_a_card_without_room_for_the_rows_is_named(published, puller, monkeypatch, make):
+    """And not taken for a server that is away."""
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: make())
     puller.poll()
     assert isinstance(puller.fault, ListNotWritten)
 
