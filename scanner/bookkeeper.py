@@ -81,6 +81,11 @@ class Bookkeeper:
         return self._statements.keyring
 
     @property
+    def has_keys(self) -> bool:
+        """Whether the organiser has said whose signatures count."""
+        return self._statements.has_keys
+
+    @property
     def busy(self) -> bool:
         """Whether a list is being verified: the next `poll` may know more without any news."""
         return self._hasher.busy

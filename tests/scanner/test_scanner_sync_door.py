@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scanner.bookkeeper import Bookkeeper
 from scanner.sockets import Peer
 from scanner.sync_door import SyncDoor
 from tests.rigs.gate_doors import DoorRig
@@ -20,11 +21,16 @@ class Bench(DoorRig):
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__(directory)
-        self.door = SyncDoor(self.gate, lambda message: True)
+        self.sent: list[Any] = []
+        self.door = SyncDoor(self.gate, self._sent)
         self.ours, theirs = socket.socketpair()
         self.peer = Peer(theirs, "sync", 0)
         self.contacts: list[float] = []
         monkeypatch.setattr(self.gate.books, "contacted", self.contacts.append)
+
+    def _sent(self, message: dict[str, object]) -> bool:
+        self.sent.append(message)
+        return True
 
     def say(self, **state: Any) -> None:
         """sync tells of the server."""
@@ -58,6 +64,18 @@ def test_what_is_wrong_with_the_exchange_is_a_fault_of_the_gate(bench: Bench) ->
     assert bench.causes() == {"sync": "statement refused (roll_back)"}
     bench.say(online=True, fault=None)
     assert bench.causes() == {}
+
+
+@pytest.mark.parametrize(("keys", "faults"), [(False, set()), (True, {"server_time"})])
+def test_the_servers_time_is_judged_once_there_are_keys(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, keys: bool, faults: set[str]
+) -> None:
+    """A gate that is just being enrolled has none: what it cannot judge yet is no forgery."""
+    monkeypatch.setattr(Bookkeeper, "has_keys", keys)
+    bench.door.beat()
+    nonce = bench.sent[-1]["heartbeat"]["nonce"]
+    bench.door.answer(bench.peer, {"beat": {"nonce": nonce, "time": "", "commands": []}})
+    assert set(bench.causes()) == faults
 
 
 def test_a_long_fault_is_cut(bench: Bench) -> None:
