@@ -268,11 +268,16 @@ class Admissions:
         with journal.transaction():
             for entry in lost:
                 journal.append(self._stamp.record(Kind.INTERRUPTED, None, **_as_interrupted(entry)))
-        self.interrupted, self.passages = lost, journal.passages()
+        self.interrupted = lost
+        if self._recovered is None:  # a later journal of this run knows less than we have counted
+            self._count_before(journal)
+        self._on_recovered(journal)
+
+    def _count_before(self, journal: Journal) -> None:
+        self.passages = journal.passages()
         inside: Counter[str] = Counter()
         for _, direction, check_in_list, number in self.passages:
             inside[check_in_list or ""] += number if direction == Direction.ENTRY else -number
-        self._on_recovered(journal)
         self.inside = +inside  # more left than entered: nobody is inside, not fewer
 
     def _reserve(self, showing: Showing) -> Showing | None:

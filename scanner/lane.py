@@ -175,12 +175,13 @@ class Lane:
         return self._training if self.mode == "training" else self._real
 
     def _sighted(self, sighting: Sighting) -> None:
+        now = self._clock.monotonic()
         try:
-            self._sight.sighted(sighting, self._core.books)
+            self._sight.sighted(sighting, self._core.books, now)
         except GateError as error:
             self._broken(error)
             return
-        self._look(self._clock.monotonic())
+        self._look(now)
 
     def _look(self, now: float) -> None:
         """Decide what is in view, if the lane is free to."""

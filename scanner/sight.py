@@ -34,11 +34,12 @@ class Sight:
         self._parsed: dict[bytes, Seen] = {}
         self._parsed_for: Books | None = None
 
-    def sighted(self, sighting: Sighting, books: Books) -> None:
+    def sighted(self, sighting: Sighting, books: Books, now: float) -> None:
         """A reader saw a code; verified only if these bytes are new since the books changed."""
+        at = min(sighting.at, now)  # a reader's clock in the future would keep it in view
         seen = self._parse(sighting, books)
         self._seen[seen.identity] = seen
-        self._views.sighted(seen.identity, sighting.at, seen.counts, sighting.size)
+        self._views.sighted(seen.identity, at, seen.counts, sighting.size)
         if len(self._seen) > CACHED:  # what is in view stays, however many codes pass by
             self._seen = {i: known for i, known in self._seen.items() if i in self._views}
 

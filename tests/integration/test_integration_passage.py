@@ -81,11 +81,11 @@ def test_a_sensor_that_misses_three_people_is_suspect_and_burns_no_ticket(venue:
     gate.order(op="person", lane="entry", person="never")
     outcomes = [gate.enter(venue.code())["outcome"] for _ in range(4)]
     assert outcomes == ["no_passage", "no_passage", "passage", "passage"]
-    assert "sensor" in gate.faults()
+    assert "sensor entry" in gate.faults()
     gate.order(op="person", lane="entry", person=WALKS)
     since = gate.mark()
     gate.enter(venue.code())
-    gate.wait(since, kind="recovered", name="sensor")
+    gate.wait(since, kind="recovered", name="sensor entry")
     gate.order(op="person", lane="entry", person="never")
     assert gate.enter(venue.code())["outcome"] == "no_passage"
 
@@ -96,7 +96,7 @@ def test_a_stuck_sensor_is_suspect_and_entries_count_on_release(venue: Venue) ->
     gate = venue.south
     gate.order(op="person", lane="entry", person="stuck")
     assert gate.enter(venue.code())["outcome"] == "passage"
-    until(lambda: "sensor" in gate.faults(), "the sensor is suspect")
+    until(lambda: "sensor entry" in gate.faults(), "the sensor is suspect")
     presentation, kinds = outcome_of(venue, "never", venue.code())
     assert kinds == [Kind.SCAN, Kind.PASSAGE]
     until(lambda: stands_at_central(venue, presentation), "the entry at central")
