@@ -16,6 +16,8 @@ from tests.integration.conftest import Venue
 from tests.rigs.central_rig import ROOT
 from tests.rigs.real_gate import RealGate, until
 
+pytestmark = pytest.mark.heavy
+
 
 def everything_at_central(venue: Venue, gate: RealGate) -> None:
     """Each passage of the gate's journal stands at central, and nobody has to look into it."""

@@ -22,6 +22,8 @@ from tests.rigs.gate_rig import EVENT, EVENT_KEY, GateRig, code, row
 from tests.rigs.real_gate import RealGate, until
 from tickets.key_files import Role, SecretKey, new_key
 
+pytestmark = pytest.mark.heavy
+
 ELSEWHERE = 12
 """Tickets that had entered at another gate while this one was offline."""
 

@@ -18,6 +18,8 @@ from tests.integration.conftest import Venue
 from tests.rigs.real_gate import RealGate, until
 from tests.rigs.tcp_wire import Wire
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def twin(venue: Venue, tmp_path: Path) -> Iterator[RealGate]:
