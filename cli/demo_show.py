@@ -1,7 +1,9 @@
 """The demonstration: an event, a server, a gate, and tickets that show themselves."""
 
 import queue
+import signal
 import socket
+import sys
 import threading
 import time
 from base64 import b64encode
@@ -20,8 +22,9 @@ from cli.run import gate_children
 from config.read import read_config
 from tickets.ad1 import sign, to_qr_text
 from tickets.cose import key_id, public_key_of
+from tickets.credential import Credential, Format
 from tickets.key_files import Role, SecretKey, load_key, new_key, save_key
-from tickets.keys import cti_of
+from tickets.keys import cti_of, ticket_key
 
 EVENT = "DEMO"
 VISITORS = 400
@@ -131,6 +134,7 @@ class Show:
 
     def play(self, once: bool) -> int:
         """Set up, show tickets until interrupted (or each once); 0: all as expected."""
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up after a kill, too
         try:
             self._set_up()
             keeper = threading.Thread(target=self._keep, daemon=True)
@@ -220,7 +224,7 @@ Admit is running: one server, one gate with two lanes. Open in a browser:
   http://127.0.0.1:{self.central_port}/               what has arrived at the server
 
 Tickets now show themselves, one every {self.every:.0f} s: real QR pixels, a drawn turnstile.
-Elsewhere, try:   admit events --follow --run {self.run}
+Elsewhere, try:   {Path(sys.executable).with_name("admit")} events --follow --run {self.run}
 Ctrl-C ends it all.
 """,
             flush=True,
@@ -257,16 +261,28 @@ Ctrl-C ends it all.
 
     def _judge(self, act: Act) -> bool:
         """Print the verdict beside what was shown; whether it was the expected one."""
-        try:
-            event = self._verdicts.get(timeout=VERDICT_WITHIN)
-        except queue.Empty:
-            event = {"at": time.time(), "verdict": "no verdict", "lane": act.lane}
+        event = self._verdict_on(act)
         found = str(event.get("reason") or event["verdict"])
         at = f"{datetime.fromtimestamp(event['at'], UTC):%H:%M:%S}"
         more = event.get("attention") or event.get("detail") or ""
         mark = "" if found == act.expected else f"   EXPECTED {act.expected}"
         print(f"{at}  {act.lane:<6} {act.what:<22} {found:<17} {more}{mark}", flush=True)
         return found == act.expected
+
+    def _verdict_on(self, act: Act) -> dict[str, Any]:
+        """The gate's verdict on this very ticket; others may be shown in between by hand."""
+        cti = cti_of(self._event_key.secret, act.ticket)
+        key = ticket_key(self._event_key.secret, Credential(Format.AD1, cti))
+        masked = None if act.forged else key.hex()[-4:]
+        end = time.monotonic() + VERDICT_WITHIN
+        while (left := end - time.monotonic()) > 0:
+            try:
+                event = self._verdicts.get(timeout=left)
+            except queue.Empty:
+                break
+            if (event["lane"], event.get("ticket")) == (act.lane, masked):
+                return event
+        return {"at": time.time(), "verdict": "no verdict"}
 
 
 def free_port(wanted: int) -> int:

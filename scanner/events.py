@@ -8,6 +8,8 @@ from typing import Any
 from admission.clock import Clock
 
 KEPT = 1000
+ALWAYS = {"verdict": ("presentation", "reason", "claim"), "state": ("presentation",)}
+"""Facts that an event of a kind has even where there is nothing to say: null then."""
 
 
 class EventLog:
@@ -21,8 +23,9 @@ class EventLog:
         self.seq = 0
 
     def publish(self, kind: str, **facts: object) -> None:
-        """Add an event of now; facts that are None are left out."""
+        """Add an event of now; facts that are None are left out, but for `ALWAYS`."""
         event: dict[str, Any] = {"kind": kind}
+        event |= dict.fromkeys(ALWAYS.get(kind, ()))
         event |= {name: value for name, value in facts.items() if value is not None}
         with self._lock:
             self.seq += 1

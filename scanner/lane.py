@@ -528,7 +528,7 @@ class Lane:
             cause = self.faults.now[name].error.cause
             try:
                 self._core.settle_debts()
-                self._prove(Kind.FAULT, f"{name} was: {cause}")
+                self._prove(Kind.FAULT, f"looked again after: {cause}")
             except GateError as error:
                 self._broken(error)  # by now it may be something else that is missing
                 continue

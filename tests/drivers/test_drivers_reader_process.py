@@ -3,7 +3,6 @@
 import contextlib
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -141,7 +140,7 @@ def test_missing_camera_is_a_fault_while_the_heart_beats(start):
     child.until(lambda message: isinstance(message, Heartbeat) and message.state == "no_picture")
 
 
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux is not installed")
+@pytest.mark.heavy  # needs util-linux
 def test_camera_program_goes_with_its_killed_reader(tmp_path, start, monkeypatch):
     """Stuck on a dead sensor it would hold the camera against the next reader."""
     program = tmp_path / "rpicam-vid"

@@ -268,7 +268,7 @@ def python(script: str, path: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
+@pytest.mark.heavy  # needs root, to become another user
 @pytest.mark.parametrize("writer", ["killed", "running"])
 def test_another_user_reads_what_a_killed_writer_left(writer):
     """The reader may neither write the files nor create any beside them."""

@@ -151,8 +151,23 @@ def test_an_endless_line_is_one_bad_row_and_the_next_is_read():
     assert (bad.line, good.line, good.id) == (2, 3, "B")
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(300)
+def test_a_million_rows_are_read_and_the_doubles_among_them_named():
+    """Every row once, each double by its line; only the ids are kept."""
+    lines = (b"id\n" if n == 0 else b"T-%d\n" % min(n, 999_990) for n in range(1_000_001))
+    good = bad = 0
+    for each in read_rows(lines):
+        if isinstance(each, BadRow):
+            bad += 1
+            assert each.line > 999_990
+        else:
+            good += 1
+    assert (good, bad) == (999_990, 10)
+
+
 def test_lines_are_read_as_they_are_asked_for():
-    """A million rows are never held at once."""
+    """So a file of any length is never held at once."""
     endless = (b"id\n" if n == 0 else b"%d\n" % n for n in itertools.count())
     first = list(itertools.islice(read_rows(endless), 3))
     assert [each.id for each in first] == ["1", "2", "3"]
