@@ -9,8 +9,8 @@ import typer
 
 from admission.clock import clock_time
 from cli.gate_client import GateClient, GateNotRunning
-from scanner.journal_keeper import has_owner, take_ownership
 from store.journal import read_journal, verify_chain
+from store.ownership import has_owner, take_ownership
 from store.purge import purge as purge_journal
 from store.records import Entry, RecordMalformed, entry_from_json, entry_to_json
 from tickets.errors import GateError

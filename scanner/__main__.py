@@ -40,7 +40,7 @@ from scanner.events import EventLog
 from scanner.events_door import EventsDoor, feed
 from scanner.gate import Gate
 from scanner.housekeeping import Housekeeper
-from scanner.journal_keeper import JournalKeeper, take_ownership
+from scanner.journal_keeper import JournalKeeper
 from scanner.lane import Lane, LaneSettings
 from scanner.lane_thread import LaneThread
 from scanner.messages import DeviceFault, Sighting
@@ -49,6 +49,7 @@ from scanner.showing import Stamp
 from scanner.sockets import Server
 from scanner.sync_door import SyncDoor
 from store.journal import Journal, JournalUnavailable
+from store.ownership import take_ownership
 from store.records import Kind
 
 log = logging.getLogger("admit.scanner")

@@ -1,56 +1,16 @@
 """Opens the journal, and keeps trying while the card refuses it: no journal, no admission."""
 
-import fcntl
 import logging
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from admission.errors import GateError
 from store.journal import Journal, JournalUnavailable
 
 log = logging.getLogger("admit.scanner.journal")
 
 RETRY_EVERY = 2.0
-
-
-class AlreadyRunning(GateError):
-    """Another scanner owns this state directory (I6)."""
-
-
-def take_ownership(directory: Path) -> int:
-    """Lock `directory` for this process's life; returns the descriptor that holds the lock.
-
-    Raises:
-        AlreadyRunning: another process holds it.
-    """
-    handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise AlreadyRunning(
-            f"another scanner is running on {directory}",
-            "Stop it first ('systemctl stop admit-scanner'), or choose another --state",
-        ) from None
-    return handle
-
-
-def has_owner(directory: Path) -> bool:
-    """Whether a process holds `take_ownership` of this directory now."""
-    try:
-        handle = os.open(directory / "lock", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:  # no scanner ever ran here, or we may not look: opening the journal says which
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 class JournalKeeper:

@@ -18,6 +18,7 @@ from config.models import AdmitConfig
 from config.notify import notify
 from config.read import read_config
 from store.mirror import Mirror
+from store.ownership import take_ownership
 from sync.admit import AdmitServer
 from sync.errors import ServerFault, ServerRefused
 from sync.http import Http, back_off
@@ -58,6 +59,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 def _run(config: AdmitConfig, directory: Path, run: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
+    take_ownership(directory, "sync")
     if config.server.kind == "none" or config.server.url is None:
         log.info("this gate stands alone: there is no server to talk to")
         _watch(None)

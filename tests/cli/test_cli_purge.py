@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.journal import app
-from scanner.journal_keeper import AlreadyRunning, take_ownership
 from store.journal import Journal
 from store.mirror import Mirror
+from store.ownership import AlreadyRunning, take_ownership
 from store.purge import NotAcknowledged
 from store.records import Kind, Record
 
