@@ -9,6 +9,7 @@ import ipaddress
 import json
 import logging
 import socket
+import ssl
 import sys
 import threading
 from pathlib import Path
@@ -44,14 +45,13 @@ def serve(
         certificate, key: PEM files. Without them only loopback is served, unless a proxy on
             this network does the encryption.
     Raises:
-        CentralFault: the address cannot be used.
+        CentralFault: the address, the certificate or its key cannot be used.
     """
     if certificate is None and not behind_proxy and not _is_loopback(host):
         raise CentralFault(
             f"{host} can be reached from outside, and the server has no certificate",
             "Give --certificate and --key, or --behind-proxy when a proxy encrypts",
         )
-    listener = _listen(host, port)
     config = uvicorn.Config(
         # Masked as it is, the page is for who sits at the server, not for the internet.
         create_app(central, with_page=_is_loopback(host)),
@@ -65,10 +65,29 @@ def serve(
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
+    _load(config, certificate, key)
+    listener = _listen(host, port)
     threading.Thread(target=_keep_current, args=(central,), daemon=True, name="refresh").start()
     scheme = "https" if certificate else "http"
     print(json.dumps({"url": f"{scheme}://{host}:{listener.getsockname()[1]}"}), flush=True)  # noqa: T201
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _load(config: uvicorn.Config, certificate: Path | None, key: Path | None) -> None:
+    """Read the certificate now: the address that is printed must be one that answers."""
+    remedy = "Give --certificate and --key: a PEM certificate chain and its private key"
+    if certificate is None and key is not None:
+        raise CentralFault(f"key {key} has no certificate", remedy)
+    try:
+        config.load()
+    except ssl.SSLError as error:
+        raise CentralFault(
+            f"{certificate} and {key or 'the key in it'} are no certificate and its key", remedy
+        ) from error
+    except OSError as error:
+        # The TLS library does not say which of the two.
+        files = " or ".join(str(path) for path in (certificate, key) if path is not None)
+        raise CentralFault(f"{files} cannot be read: {error.strerror}", remedy) from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -71,6 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(error.cause, file=sys.stderr)
         print(error.remedy, file=sys.stderr)
         sys.exit(1)
+    except OSError as error:  # one that its command did not foresee is still no traceback
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(f"{where}{error.strerror or error}", file=sys.stderr)
+        print("Check the path and its rights", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -1,5 +1,7 @@
 """`admit run` and `admit demo`: a whole gate on a desk, under one parent."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -9,6 +11,7 @@ import typer
 from cli.children import Child, keep_running
 from config.models import AdmitConfig
 from config.read import read_config
+from tickets.errors import GateError
 
 
 def gate_children(config: AdmitConfig, file: Path, state: Path, run: Path) -> list[Child]:
@@ -34,7 +37,8 @@ def run(
     config = read_config(file)
     run_directory = run_directory or state / "run"
     for directory in (state / "sync", run_directory):
-        directory.mkdir(parents=True, exist_ok=True)
+        with _named_faults(directory, "Name directories that this user may write to"):
+            directory.mkdir(parents=True, exist_ok=True)
     print(f"steward page: http://{config.screen.host}:{config.screen.port}/steward")
     print(f"sockets: {run_directory}   (admit status --run {run_directory})")
     keep_running(gate_children(config, file, state, run_directory))
@@ -56,7 +60,18 @@ def demo(
     from cli.demo_show import Show  # noqa: PLC0415  # QR maker and server for no other command
 
     if directory is not None:
-        directory.mkdir(parents=True)
+        with _named_faults(directory, "Name a new directory where this user may write"):
+            directory.mkdir(parents=True)
         raise typer.Exit(Show(directory, every).play(once))
     with TemporaryDirectory(prefix="admit-demo-") as temporary:
         raise typer.Exit(Show(Path(temporary), every).play(once))
+
+
+@contextmanager
+def _named_faults(directory: Path, remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # mkdir names the parent that is in the way, which may be another than was asked for.
+        where = error.filename or directory
+        raise GateError(f"{where} cannot be made: {error.strerror}", remedy) from error
