@@ -4,7 +4,9 @@ TLS with the pinned authority or the system's; plain HTTP on loopback only; redi
 the environment and compressed answers are refused. Source: docs/protocol.md.
 """
 
+import http.client
 import ipaddress
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -200,15 +202,26 @@ def _is_answer_fault(error: BaseException) -> bool:
     return isinstance(error, _ANSWER_FAULTS)
 
 
+_SHORT = (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead)
+_OF_LIBRARY = re.compile(r"\[[^]]*\] ?| ?\(_ssl\.c:\d+\)")
+"""What the TLS library puts around its words: `[SSL: NAME] words (_ssl.c:1006)`."""
+
+
 def _plain(error: BaseException) -> str:
-    """The innermost reason in one line; the libraries wrap it up to four times."""
-    while inner := next(filter(_is_error, (getattr(error, "reason", None), *error.args)), None):
+    """The innermost reason in words for a steward; the libraries wrap it up to four times."""
+    while inner := _inner(error):
         error = inner
-    return str(error)[:200] or type(error).__name__
+    if isinstance(error, _SHORT):  # their own text is a constructor call
+        return "it broke off in the middle"
+    if isinstance(error, OSError) and error.strerror:
+        return _OF_LIBRARY.sub("", error.strerror).lower()[:200]
+    return str(error)[:200] or "no reason given"
 
 
-def _is_error(part: object) -> bool:
-    return isinstance(part, BaseException)
+def _inner(error: BaseException) -> BaseException | None:
+    # The cause comes last: its wrapper may hold a better reason, but never a better text.
+    parts = (getattr(error, "reason", None), *error.args, error.__cause__)
+    return next((part for part in parts if isinstance(part, BaseException)), None)
 
 
 def back_off(

@@ -1,5 +1,6 @@
 """The session: whatever the server does, a named error or a value, within the time allowed."""
 
+import re
 import socket
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def ask(url: str, seconds: float = 5.0) -> Beat:
     return Http(url).ask(Beat, "POST", "/v1/enrol", body=BODY, seconds=seconds)
 
 
+def in_words(error: ServerFault) -> bool:
+    """Whether a steward can read it: no name of a class, no call, nothing of the TLS library."""
+    return not re.search(r"[a-z][A-Z]\w*|\w\(|_ssl|Errno", error.cause)
+
+
 @pytest.mark.parametrize(
     ("mode", "fault", "seconds"),
     [
@@ -48,19 +54,21 @@ def test_a_misbehaving_server_is_a_named_fault(server, mode, fault, seconds):
     with pytest.raises(fault) as caught:
         ask(server.url, seconds)
     assert type(caught.value) is fault
-    assert caught.value.cause
+    assert in_words(caught.value)
     assert caught.value.remedy
 
 
 def test_a_server_that_is_down_is_unreachable(server):
     server.go_offline()
-    with pytest.raises(ServerUnreachable, match="refused"):
+    with pytest.raises(ServerUnreachable) as caught:
         ask(server.url)
+    assert caught.value.cause == f"server {server.url} cannot be reached: connection refused"
 
 
 def test_a_name_that_does_not_resolve_is_unreachable():
-    with pytest.raises(ServerUnreachable):
+    with pytest.raises(ServerUnreachable) as caught:
         Http("https://gate.invalid").ask(Pong, "GET", "/v1/ping", seconds=5.0)
+    assert in_words(caught.value)
 
 
 def test_a_server_that_accepts_and_never_reads_is_slow():
@@ -76,8 +84,9 @@ def test_a_tls_handshake_that_hangs_is_slow():
 
 
 def test_a_server_of_another_authority_is_unreachable(tmp_path, tls_server):
-    with pytest.raises(ServerUnreachable, match="certificate"):
+    with pytest.raises(ServerUnreachable, match="certificate") as caught:
         Http(tls_server).ask(Pong, "GET", "/v1/ping", seconds=5.0)
+    assert in_words(caught.value)
 
 
 def test_after_a_slow_answer_the_next_call_works(server):
