@@ -27,11 +27,21 @@ def read_json(raw: bytes) -> object:
     try:
         value: object = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise malformed(f"the body is not JSON: {type(error).__name__}") from error
+        raise malformed(f"the body is not JSON: {_in_words(error)}") from error
     for count, (depth, _) in enumerate(walk(value), 1):
         if depth > MAX_DEPTH or count > MAX_VALUES:
             raise malformed(f"the body nests deeper than {MAX_DEPTH} or is too large")
     return value
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it nests too deep"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} is not UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg.lower()} at character {error.pos + 1}"
+    return "a number that JSON has not, or with thousands of digits"
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -1,11 +1,13 @@
 """`admit lane`: a supervisor's orders to a running lane, given on the gate itself."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.gate_client import GateClient
+from tickets.errors import GateError
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -37,10 +39,17 @@ def mode(
 @app.command()
 def annul(
     lane: Lane,
-    presentation: Annotated[str, typer.Argument(help="As the open question shows it")],
+    presentation: Annotated[
+        str, typer.Argument(help="32 hex digits, as the open question on the steward page shows it")
+    ],
     run: Run = _RUN,
 ) -> None:
     """Answer the open question: nobody went through, the ticket works again."""
+    if not re.fullmatch("[0-9a-f]{32}", presentation):
+        raise GateError(
+            f"{presentation[:40]!r} is no presentation, which has 32 hex digits",
+            "Copy it as the open question on the steward page shows it",
+        )
     _order(run, op="annul", lane=lane, presentation=presentation)
     print(f"lane {lane}: entry annulled, the ticket works again")
 

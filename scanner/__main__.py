@@ -44,7 +44,7 @@ from scanner.journal_keeper import JournalKeeper
 from scanner.lane import Lane, LaneSettings
 from scanner.lane_thread import LaneThread
 from scanner.messages import DeviceFault, Sighting
-from scanner.readers import Reader, Readers
+from scanner.readers import Reader, Readers, fault_name
 from scanner.showing import Stamp
 from scanner.sockets import Server
 from scanner.sync_door import SyncDoor
@@ -225,7 +225,7 @@ def _lane_readers(config: LaneConfig, lane: Lane, put: Callable[[object], None])
             put(Sighting(seen.payload, seen.medium, seen.size, seen.at, direction))
 
         def faulty(name: str, error: GateError | None, number: int = number) -> None:
-            put(DeviceFault(f"reader {number} {name}", error))
+            put(DeviceFault(fault_name(number, name), error))
 
         readers.append(Reader(str(uri), sighted, faulty))
     return readers

@@ -1,6 +1,7 @@
 """The readers' parent: starts a child a reader, hears it, kills it when silent, starts it anew."""
 
 import contextlib
+import re
 import selectors
 import socket
 import subprocess
@@ -22,6 +23,12 @@ AGAIN_AFTER = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 OnSighting = Callable[[Sighting], None]
 OnFault = Callable[[str, GateError | None], None]
+
+
+def fault_name(number: int, name: str) -> str:
+    """A reader's fault as the screen names it: "reader 1: picture error"; each has its own."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_", " ", name).lower()
+    return f"reader {number}" if words == "reader" else f"reader {number}: {words}"
 
 
 class ReaderSilent(GateError):

@@ -150,7 +150,7 @@ class Server:
             ArithmeticError,
             RecursionError,
         ) as error:
-            what = f"the message cannot be read: {type(error).__name__} {error}"
+            what = f"the message cannot be read: {_in_words(error)}"
             return error_answer(PeerMessage(what[:MOST_CAUSE], "See docs/ipc.md"))
 
     def _drop(self, peer: Peer) -> None:
@@ -160,6 +160,17 @@ class Server:
             self._peers.discard(peer)
         self._selector.unregister(peer.connection)
         peer.connection.close()
+
+
+def _in_words(error: Exception) -> str:
+    """What is wrong with a message; the name of a class says nothing to a steward."""
+    if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError, RecursionError)):
+        return "it is not JSON"
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    if isinstance(error, ValueError):
+        return str(error) or "a value that is not allowed"
+    return "a value of another type or size than its field has"
 
 
 def error_answer(error: GateError) -> dict[str, Any]:

@@ -47,6 +47,24 @@ def test_a_malformed_body_is_named(north: Device, path: str, case: str) -> None:
     assert answer.json()["remedy"]
 
 
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("nothing", "expecting value at character 1"),
+        ("no JSON", "expecting value at character 1"),
+        ("not UTF-8", "byte 12 is not UTF-8"),
+        ("nested deep", "it nests too deep"),
+        ("endless number", "a number that JSON has not, or with thousands of digits"),
+        ("not a number", "a number that JSON has not, or with thousands of digits"),
+    ],
+)
+def test_what_is_no_json_is_told_in_words(case: str, words: str) -> None:
+    """The gate shows the server's words to a steward: no name of a class."""
+    with pytest.raises(ProtocolError) as caught:
+        read_json(BODIES[case])
+    assert caught.value.cause == f"the body is not JSON: {words}"
+
+
 CLAIM = {"presentation": "01" * 16, "ticket_key": "02" * 16, "list": "main"} | {
     "direction": "entry",
     "at": 1000,

@@ -55,6 +55,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "t.csv and the key in it are no certificate and its key",
             "--certificate and --key",
         ),
+        ("lane annul entry 1234", "'1234' is no presentation", "the open question on the"),
         ("central serve --port 0 --key t.csv", "key t.csv has no certificate", "--certificate"),
     ],
 )

@@ -56,11 +56,11 @@ def test_a_reader_that_dies_or_hangs_is_replaced_while_the_other_reads_on(
     victim, other = twin.children()
     since = twin.mark()
     os.kill(victim, blow)
-    fault = twin.wait(since, kind="fault", name="reader 1 reader")
+    fault = twin.wait(since, kind="fault", name="reader 1")
     assert "camera-entry-1" in fault["cause"]
     assert fault["remedy"]
     entered_by(twin, venue.code(), 2)
-    twin.wait(since, kind="recovered", name="reader 1 reader")
+    twin.wait(since, kind="recovered", name="reader 1")
     until(lambda: states(twin) == ["ok", "ok"], "both readers see")
     assert other in twin.children()
     assert victim not in twin.children()

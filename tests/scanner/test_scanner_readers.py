@@ -13,7 +13,7 @@ import segno
 
 from admission.errors import GateError
 from drivers.messages import Sighting
-from scanner.readers import Reader, Readers
+from scanner.readers import Reader, Readers, fault_name
 
 PATIENCE = 20.0
 
@@ -148,3 +148,16 @@ def test_a_child_that_cannot_be_started_is_a_fault(
         os.kill(bench.pid(0), signal.SIGKILL)
         bench.until(lambda: any("cannot be started" in str(e) for _, _, e in bench.faults))
     bench.until(lambda: (0, "reader", None) in bench.faults)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("reader", "reader 2"),
+        ("PictureError", "reader 2: picture error"),
+        ("device_not_found", "reader 2: device not found"),
+    ],
+)
+def test_a_readers_fault_is_named_in_words(name: str, shown: str) -> None:
+    """The steward reads which reader and what, not the name of a class."""
+    assert fault_name(2, name) == shown

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scanner.sockets import MOST_MESSAGE, Answer, Peer, PeerMessage, Server
+from scanner.sockets import MOST_MESSAGE, Answer, Handler, Peer, PeerMessage, Server
 
 
 def echo(peer: Peer, message: dict[str, Any]) -> Answer:
@@ -24,9 +24,9 @@ def echo(peer: Peer, message: dict[str, Any]) -> Answer:
 class Bench:
     """A server with all doors, stepped by the test."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, handler: Handler = echo) -> None:
         self.directory, self.path = directory, directory / "events.sock"
-        self.server = Server(directory, dict.fromkeys(("events", "sync", "control"), echo))
+        self.server = Server(directory, dict.fromkeys(("events", "sync", "control"), handler))
 
     def connect(self, door: str = "events") -> socket.socket:
         """A peer."""
@@ -75,6 +75,31 @@ def test_a_named_error_is_answered(bench: Bench) -> None:
     answer = bench.ask(peer, b"{}")
     assert answer == {"error": "PeerMessage", "cause": "say what?", "remedy": "Say something"}
     assert bench.ask(peer, b'{"say": 2}') is not None
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        (b"{", "it is not JSON"),
+        (b"\xff{}", "it is not JSON"),
+        (b"[" * 20_000, "it is not JSON"),
+        (b'{"say": {}}', "hex is missing"),
+        (b'{"say": {"hex": "xy"}}', "non-hexadecimal number found in fromhex() arg at position 0"),
+        (b'{"say": {"hex": 7}}', "a value of another type or size than its field has"),
+    ],
+)
+def test_what_is_wrong_with_a_message_is_told_in_words(
+    tmp_path: Path, message: bytes, cause: str
+) -> None:
+    """A person reads it: no name of a class."""
+
+    def reads_hex(_: Peer, message: dict[str, Any]) -> Answer:
+        return {"said": list(bytes.fromhex(message["say"]["hex"]))}
+
+    bench = Bench(tmp_path, reads_hex)
+    answer = bench.ask(bench.connect(), message)
+    assert answer is not None
+    assert answer["cause"] == f"the message cannot be read: {cause}"
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
