@@ -1,5 +1,6 @@
 """How a gate becomes a device that may call: one-time tokens, revocation."""
 
+import re
 import secrets
 from hashlib import blake2b
 from typing import Any
@@ -11,6 +12,7 @@ from central.errors import CentralFault, ProtocolError
 from central.event import Central
 from central.inserts import insert_new
 from central.schema import device, enrolment
+from config.values import SLUG, shorten
 
 TOKEN_LIFE = 86_400.0
 """Longest life of a one-time token in seconds."""
@@ -27,8 +29,10 @@ def new_token(central: Central, gate: str, life: float = TOKEN_LIFE) -> str:
     Raises:
         CentralFault: the gate's name or the life is not allowed.
     """
-    if not (1 <= len(gate) <= 64 and gate.isprintable()):
-        raise CentralFault("a gate's name is 1 to 64 printable characters", "Choose another name")
+    if not re.fullmatch(SLUG.pattern, gate):  # else its admit.toml could not say the same name
+        raise CentralFault(
+            f"the gate's name {shorten(gate)} is not {SLUG.rule}", f"Write {SLUG.rule}"
+        )
     if not 0 < life <= TOKEN_LIFE:
         raise CentralFault("a token lives for a day at most", "Give 24 hours or less")
     token = secrets.token_urlsafe(32)

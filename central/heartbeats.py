@@ -1,6 +1,7 @@
 """Heartbeats: a gate's health up; signed time and the organiser's commands down."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
@@ -18,6 +19,7 @@ REPEATED = 60.0
 """Seconds a command is repeated for after it was first sent: an answer may get lost. Commands do
 no harm when they come twice."""
 _MOST = 32
+_MOST_TEXT = 512
 
 
 def heartbeat(central: Central, caller: Caller, body: Body) -> dict[str, object]:
@@ -59,17 +61,35 @@ def tell(central: Central, name: str, body: dict[str, str]) -> None:
         body: `{"do": "resync"}`, `{"do": "message", "text"}`, `{"do": "out_of_service", "lane",
             "text"}` or `{"do": "in_service", "lane"}`. There is none to release or to admit.
     Raises:
-        CentralFault: no such device, or no such command.
+        CentralFault: no such device or command; a field is missing, too much or too long.
     """
-    wanted = _FIELDS.get(body.get("do", ""))
-    if wanted is None or set(body) != wanted | {"do"} or any(len(t) > 512 for t in body.values()):
-        raise CentralFault("there is no such command", "See docs/protocol.md, POST /v1/heartbeat")
+    _check(body)
     with central.database.writing() as connection:
         device_named(connection, name)
         if "lane" in body:
             _take_back(connection, name, body["lane"])
         row = {"number": next_number(connection, "command"), "device": name}
         connection.execute(insert(command), row | {"body": json.dumps(body)})
+
+
+def _check(body: dict[str, str]) -> None:
+    do, given = body.get("do", ""), body.keys() - {"do"}
+    if do not in _FIELDS:
+        raise CentralFault(f"there is no command {do[:40]!r}", f"Use one of {', '.join(_FIELDS)}")
+    wanted = _FIELDS[do]
+    remedy = f"Give it {_options(wanted)}" if wanted else "Give it no options"
+    if missing := wanted - given:
+        raise CentralFault(f"{do} needs {_options(missing)}", remedy)
+    if surplus := given - wanted:
+        raise CentralFault(f"{do} takes no {_options(surplus)}", remedy)
+    for name in sorted(given):
+        if len(body[name]) > _MOST_TEXT:
+            cause = f"--{name} has {len(body[name])} characters"
+            raise CentralFault(cause, f"Use {_MOST_TEXT} characters at most")
+
+
+def _options(names: Collection[str]) -> str:
+    return " and ".join(f"--{name}" for name in sorted(names))
 
 
 def _take_back(connection: Connection, name: str, lane: str) -> None:

@@ -57,6 +57,13 @@ def test_tokens_live_a_day_at_most(rig: CentralRig) -> None:
         new_token(rig.central, "north", TOKEN_LIFE + 1)
 
 
+@pytest.mark.parametrize("gate", ["", "North", "north 1", "-north", "n" * 33, "nörd", "north\n"])
+def test_a_token_is_for_a_name_that_a_gate_can_have(rig: CentralRig, gate: str) -> None:
+    """What admit.toml refuses is refused here, in the same words."""
+    with pytest.raises(CentralFault, match="is not 1 to 32 of a-z, 0-9 and '-' between them"):
+        new_token(rig.central, gate)
+
+
 def test_no_token_is_kept_readable(rig: CentralRig, north: Device) -> None:
     """Whoever copies the database cannot call with what is in it."""
     token = rig.enrol_token("west")
@@ -150,6 +157,26 @@ def test_a_lane_put_back_in_service_is_not_closed_by_the_earlier_word(
         ("out_of_service", "exit"),
         ("in_service", "entry"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ({"do": "message"}, "message needs --text"),
+        ({"do": "out_of_service"}, "out_of_service needs --lane and --text"),
+        ({"do": "in_service", "lane": "a", "text": "b"}, "in_service takes no --text"),
+        ({"do": "message", "text": "x" * 513}, "--text has 513 characters"),
+        ({"do": "release"}, "there is no command 'release'"),
+        ({}, "there is no command ''"),
+    ],
+)
+def test_a_command_that_is_not_whole_is_named(
+    rig: CentralRig, north: Device, body: dict[str, str], cause: str
+) -> None:
+    """Which field is missing, or too much."""
+    with pytest.raises(CentralFault) as caught:
+        tell(rig.central, north.name, body)
+    assert caught.value.cause == cause
 
 
 @pytest.mark.parametrize(
