@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
 
 
@@ -152,8 +153,11 @@ def _map(raw: object) -> Mapping[object, object]:
 def _fields(raw: object, allowed: frozenset[str]) -> Mapping[object, object]:
     fields = _map(raw)
     # An unknown rule may mean "do not admit": a gate that ignored it would admit.
-    if unknown := [repr(key)[:40] for key in fields if key not in allowed]:
-        raise ValueError(f"unknown fields {', '.join(unknown[:3])}")
+    if unknown := [key for key in fields if key not in allowed]:
+        names = ", ".join(repr(key)[:40] for key in unknown[:3])
+        close = get_close_matches(str(unknown[0])[:40], sorted(allowed), 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"unknown fields {names}{hint}")
     return fields
 
 

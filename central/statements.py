@@ -94,7 +94,7 @@ def publish_policy(central: Central, body: Mapping[str, object]) -> int:
         policy_from_body(body)
         text = json.dumps(body)
     except (PolicyMalformed, TypeError, ValueError) as error:
-        raise CentralFault(f"the policy cannot be used: {error}", "See docs/protocol.md") from error
+        raise CentralFault(f"the policy cannot be used: {error}", "See docs/central.md") from error
     with central.database.writing() as connection:
         set_meta(connection, "policy", text)
         return publish(connection, central, body)

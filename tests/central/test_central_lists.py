@@ -2,18 +2,20 @@
 
 import base64
 import hashlib
+import re
 from typing import Any
 
 import pytest
 
 from admission.clock import FakeClock
+from admission.rules import CheckInList, Product
 from central import lists
 from central.errors import CentralFault
 from central.imports import cancel, restore
 from central.lists import CONFIRM_EVERY, publish_list, refresh
 from central.setup import initialise, open_central, read_policy
 from central.statements import publish_policy
-from tests.rigs.central_rig import CSV, EVENT, CentralRig, Device, reopen
+from tests.rigs.central_rig import CSV, EVENT, ROOT, CentralRig, Device, reopen
 from tickets.bodies import Delta, ListHead, ServerTime, Type
 from tickets.chain import follows
 from tickets.csv_rows import CsvRejected
@@ -291,6 +293,29 @@ def test_a_policy_with_a_mistake_is_named(
     (tmp_path / name).write_text(text)
     with pytest.raises(CentralFault):
         publish_policy(rig.central, read_policy(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ({"lists": {"main": {"entires": 1}}, "products": {}}, "did you mean 'entries'?"),
+        ({"lists": {}, "products": {"9": {"stuff": True}}}, "did you mean 'staff'?"),
+    ],
+)
+def test_a_field_with_a_slip_is_guessed(
+    rig: CentralRig, body: dict[str, object], cause: str
+) -> None:
+    """The name that was meant, and where all of them are told."""
+    with pytest.raises(CentralFault, match=re.escape(cause)) as caught:
+        publish_policy(rig.central, body)
+    assert caught.value.remedy == "See docs/central.md"
+
+
+def test_every_field_of_a_policy_is_documented() -> None:
+    """docs/central.md has a row for each."""
+    text = (ROOT / "docs" / "central.md").read_text()
+    fields = {*CheckInList.__slots__, *Product.__slots__} - {"number"}
+    assert [name for name in sorted(fields) if f"| `{name}`" not in text] == []
 
 
 def test_a_policy_file_may_name_times_with_a_zone(tmp_path: Any) -> None:
