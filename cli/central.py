@@ -206,11 +206,15 @@ def _list(
     keys: Path,
     as_json: bool,
 ) -> None:
+    empty = True
     for row in find(setup.open_central(db, keys)):
+        empty = False
         if as_json:
             print(json.dumps(row))
         else:
             print("  ".join(_cell(name, row[name]) for name in columns))
+    if empty and not as_json:
+        print("none")
 
 
 _TIMES = frozenset({"at", "found", "raised", "received", "last_contact", "revoked"})
