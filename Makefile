@@ -49,7 +49,7 @@ demo: $(VENV)/.run
 	@$(BIN)/python -P -m cli demo
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest -m "not heavy"
+	@$(BIN)/python -m pytest -m "not heavy and not nightly"
 
 # Real components: needs root and the packages in .ci/apt-packages.txt.
 heavy: $(VENV)/.dev
@@ -66,10 +66,10 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks
 
 nightly: $(VENV)/.dev
-	@$(BIN)/python -m pytest -m heavy --hypothesis-profile nightly --timeout 3600
+	@$(BIN)/python -m pytest -m nightly --timeout 3600
 
 fuzz: $(VENV)/.dev
-	@$(BIN)/python -m pytest -m "not heavy" --hypothesis-profile nightly --timeout 3600
+	@$(BIN)/python -m pytest -m "not heavy and not nightly" --hypothesis-profile nightly --timeout 3600
 
 lock: $(VENV)/.uv
 	@$(COMPILE) --group build -o requirements.lock pyproject.toml

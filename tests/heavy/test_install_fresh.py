@@ -9,7 +9,7 @@ import pytest
 
 from tests.rigs.machine_rig import Machine, eventually
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
 
 PLACE = "/home/guest/admit"
 GUEST = f"systemd-run --quiet --uid guest --working-directory {PLACE} --setenv HOME=/home/guest"
