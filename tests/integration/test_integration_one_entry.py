@@ -25,7 +25,7 @@ def present_at_once(code: str, *places: Place) -> list[dict[str, Any]]:
 
 def one_admitted(verdicts: list[dict[str, Any]]) -> bool:
     """Whether exactly one of them admits, and the others say that the ticket is used."""
-    words = sorted(str(v.get("reason", v["verdict"])) for v in verdicts)
+    words = sorted(str(v["reason"] or v["verdict"]) for v in verdicts)
     others = {"taken_elsewhere", "already_redeemed"}
     return words.count("admitted") == 1 and set(words) <= others | {"admitted"}
 
