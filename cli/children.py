@@ -29,7 +29,11 @@ class Child:
             # However the parent ends, the child is killed with it: setpriv(1), prctl(2).
             guard = ["setpriv", "--pdeathsig", "KILL"] if which("setpriv") else []
             command = [*guard, sys.executable, "-P", "-m", *self.words]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C is the parent's to deal with: it kills them
+            )
             self.restarts += 1
 
     def kill(self) -> None:
