@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Wheels only, and only those whose hash the lock knows.
-LOCKED := install --require-hashes --only-binary :all: -r
+# The lock is whole, and leaves out one package on purpose: nothing is resolved here.
+LOCKED := install --no-deps --require-hashes --only-binary :all: -r
 # The project itself, from this directory, with the locked build backend and no index.
 SELF := install --no-deps --no-build-isolation --no-index --editable .
 # A set-up that was interrupted leaves an environment without pip.
@@ -73,7 +74,7 @@ fuzz: $(VENV)/.dev
 
 lock: $(VENV)/.uv
 	@$(COMPILE) --group build -o requirements.lock pyproject.toml
-	@$(COMPILE) --group build --group dev --extra pyzbar -c requirements.lock \
+	@$(COMPILE) --group build --group dev --extra pyzbar --extra postgresql -c requirements.lock \
 		-o requirements-dev.lock pyproject.toml
 
 # Every locked package has a wheel for each Python on 64 bit Raspberry Pis and PCs.

@@ -95,7 +95,7 @@ class Machine:
         """Fill /wheels with all that the locks name; kept for the next run."""
         if (self.wheels / ".complete").exists():
             return
-        fetch = "/tmp/fetch/bin/pip download --quiet --dest /wheels --require-hashes"
+        fetch = "/tmp/fetch/bin/pip download --quiet --no-deps --dest /wheels --require-hashes"
         lock = f"--only-binary :all: -r {project}/requirements-dev.lock"
         self.nsp("fetch", f"python3 -m venv /tmp/fetch && {fetch} {lock}")
         (self.wheels / ".complete").touch()
