@@ -50,7 +50,7 @@ demo: $(VENV)/.run
 	@$(BIN)/python -P -m cli demo
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest -m "not heavy and not nightly"
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m "not heavy and not nightly"
 
 # Real components: needs root and the packages in .ci/apt-packages.txt.
 heavy: $(VENV)/.dev

@@ -48,6 +48,13 @@ class Venue:
             gate.mend()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker runs all tests of the venue: it is built once."""
+    for item in items:
+        if "standing_venue" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("venue"))
+
+
 @pytest.fixture(scope="session")
 def standing_venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     """The venue, built once."""

@@ -1,8 +1,10 @@
 """I3: an entry counts on passage; what the gate and central say of it agrees afterwards."""
 
 import pytest
+from sqlalchemy import func, select
 
 from central.overview import entries
+from central.schema import device, record
 from store.records import Kind
 from tests.integration.conftest import Venue
 from tests.rigs.real_gate import WALKS, RealGate, until
@@ -13,22 +15,24 @@ def stands_at_central(venue: Venue, presentation: str) -> bool:
     return presentation in {row["presentation"] for row in entries(venue.central.central)}
 
 
-def all_sent(gate: RealGate) -> None:
-    """Wait until every record of a gate is acknowledged."""
+def all_sent(venue: Venue, gate: RealGate) -> None:
+    """Wait until central has every record of a gate."""
 
     def sent() -> bool:
-        seq = gate.journal()[-1].seq
-        status = gate.status()
-        return bool(status["server"]["waiting"] == 0 and status["journal"]["seq"] == seq)
+        with venue.central.central.database.reading() as connection:
+            newest = func.max(record.c.seq)
+            of_gate = record.c.device == device.c.device, device.c.gate == gate.name
+            at_central = connection.scalar(select(newest).where(*of_gate))
+        return bool(at_central == gate.journal()[-1].seq)
 
-    until(sent, f"all records of {gate.name} sent")
+    until(sent, f"all records of {gate.name} at central")
 
 
 def outcome_of(venue: Venue, habit: str, code: str) -> tuple[str, list[Kind]]:
     """A person with a habit at the south gate: their presentation, and its records."""
     venue.south.order(op="person", lane="entry", person=habit)
     presentation = venue.south.enter(code)["presentation"]
-    all_sent(venue.south)
+    all_sent(venue, venue.south)
     records = venue.south.records(presentation=presentation)
     return presentation, [entry.record.kind for entry in records]
 
