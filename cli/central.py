@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from central import enrolment, heartbeats, imports, overview, setup, statements
+from central import enrolment, heartbeats, imports, setup, statements
 from central.errors import CentralFault
 from central.event import Central
+from central.organiser import overview
 from tickets.csv_rows import MAX_LINE, BadRow
 
 app = typer.Typer(no_args_is_help=True)

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from central import app as app_module
-from central import overview
 from central.bodies import flaw, read_json
 from central.database import Turns
 from central.errors import ProtocolError
+from central.organiser import overview
 from store.records import Kind
+from tests.central.conftest import ON_SQLITE
 from tests.rigs.central_rig import CentralRig, Device
 
 CALLS = ["/v1/enrol", "/v1/token", "/v1/records", "/v1/claims", "/v1/heartbeat"]
@@ -216,6 +217,7 @@ def test_the_page_shows_no_whole_ticket(rig: CentralRig, north: Device, client: 
     assert "A1" not in page
 
 
+@ON_SQLITE
 def test_a_locked_database_is_busy_not_broken(
     rig: CentralRig, north: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,6 +233,7 @@ def test_a_locked_database_is_busy_not_broken(
     assert north.post("/v1/claims", CLAIM).status_code == 200
 
 
+@ON_SQLITE
 def test_a_damaged_database_is_named(rig: CentralRig, north: Device) -> None:
     """Reads and writes say that the storage is at fault; no trace is shown to the gate."""
     rig.central.database.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from central import overview
+from central.organiser import overview
 from tests.rigs.central_rig import ROOT, CentralRig, Device, make_event, serving
 
 

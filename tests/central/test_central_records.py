@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event as sqlalchemy_event
 
 from admission.clock import FakeClock
-from central import overview
+from central.organiser import overview
 from central.records import SLICE
 from central.redemptions import add_up
 from store.records import Kind

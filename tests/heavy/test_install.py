@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import segno
 
-from central import overview
+from central.organiser import overview
 from tests.rigs.central_rig import CSV, EVENT, CentralRig, serving
 from tests.rigs.machine_rig import Machine, eventually
 from tickets.ad1 import sign, to_qr_text

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from central.overview import entries
+from central.organiser.overview import entries
 from central.schema import claim
 from store.records import Kind
 from tests.integration.conftest import Venue

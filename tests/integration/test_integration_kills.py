@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from central.overview import alarms, entries, parked_records
+from central.organiser.overview import alarms, entries, parked_records
 from store.records import Kind
 from tests.integration.conftest import Venue
 from tests.rigs.central_rig import ROOT

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from central.overview import alarms, conflicts, counts, entries, parked_records
+from central.organiser.overview import alarms, conflicts, counts, entries, parked_records
 from central.schema import record
 from store.journal import Journal
 from store.records import Kind

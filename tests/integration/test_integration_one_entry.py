@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from central.overview import entries
+from central.organiser.overview import entries
 from store.records import Kind
 from tests.integration.conftest import Venue
 from tests.rigs.central_rig import ROOT

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import func, select
 
-from central.overview import entries
+from central.organiser.overview import entries
 from central.schema import device, record
 from store.records import Kind
 from tests.integration.conftest import Venue
