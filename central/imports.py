@@ -3,6 +3,7 @@ what `tickets.csv_rows` keeps to find doubles."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -18,6 +19,8 @@ from tickets.rows import Status
 
 BATCH = 500
 """Rows of one transaction: a claim never waits longer than for one of these."""
+Progress = Callable[[str, int], None]
+"""Told what is being done, and how many rows of it are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,15 @@ class Imported:
     """Of the list that was published."""
 
 
+def unseen(_what: str, _rows: int) -> None:
+    """A `Progress` that nobody looks at."""
+
+
 def import_tickets(
-    central: Central, lines: Iterable[bytes], on_bad: Callable[[BadRow], None]
+    central: Central,
+    lines: Iterable[bytes],
+    on_bad: Callable[[BadRow], None],
+    on_progress: Progress = unseen,
 ) -> Imported:
     """Add and change tickets by the lines of a CSV file, then publish a new list.
 
@@ -43,6 +53,8 @@ def import_tickets(
     Args:
         lines: As `tickets.csv_rows.read_rows` takes them.
         on_bad: Called with each row that makes no ticket.
+        on_progress: Called after each batch with ``"rows"`` and how many were read, then while the
+            list is written with ``"list"`` and how many rows it has so far.
     Raises:
         CsvRejected: the file as a whole is no list of tickets; nothing was changed.
     """
@@ -57,7 +69,8 @@ def import_tickets(
             batch = batch or next_number(connection, "batch")
             withdrawn += _store(connection, central, found, batch)
         good, bad = good + len(found), bad + len(faults)
-    return Imported(good, bad, withdrawn, publish_list(central))
+        on_progress("rows", good + bad)
+    return Imported(good, bad, withdrawn, publish_list(central, partial(on_progress, "list")))
 
 
 def _store(connection: Connection, central: Central, found: list[TicketRow], batch: int) -> int:

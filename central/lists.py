@@ -26,16 +26,18 @@ CONFIRM_EVERY = 300
 _READ = 10_000
 
 
-def publish_list(central: Central) -> int:
+def publish_list(central: Central, on_rows: Callable[[int], None] = lambda _: None) -> int:
     """Publish a new full list of all tickets; return its serial. Memory does not grow with it.
 
+    Args:
+        on_rows: Called again and again with how many rows are written.
     Raises:
         CentralFault: a newer list was published meanwhile.
     """
     with central.database.writing() as connection:
         number = next_number(connection, "body")
         connection.execute(insert(list_body), {"number": number, "bytes": 0})
-    head, revision, size = _write_body(central, number)
+    head, revision, size = _write_body(central, number, on_rows)
     with central.database.writing() as connection:
         finished = update(list_body).where(list_body.c.number == number)
         if connection.execute(finished.values(hash=head.hash, bytes=size)).rowcount != 1:
@@ -46,7 +48,9 @@ def publish_list(central: Central) -> int:
     return serial
 
 
-def _write_body(central: Central, number: int) -> tuple[ListHead, int, int]:
+def _write_body(
+    central: Central, number: int, on_rows: Callable[[int], None]
+) -> tuple[ListHead, int, int]:
     """Write the body from one snapshot; return its head, its ticket revision, its gzip length."""
     with central.database.reading() as snapshot:
         query = select(counter.c.value).where(counter.c.name == "revision")
@@ -55,6 +59,7 @@ def _write_body(central: Central, number: int) -> tuple[ListHead, int, int]:
         for place, (raw_rows, data) in enumerate(_compressed(snapshot, digest.update)):
             rows, size = rows + raw_rows, size + len(data)
             _keep(central, {"number": number, "place": place, "data": data})
+            on_rows(rows)
     return ListHead(rows, rows * ROW_BYTES, digest.digest()), revision, size
 
 
