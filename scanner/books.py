@@ -11,6 +11,7 @@ from tickets.keys import ticket_key
 from tickets.parse import parse
 from tickets.rows import Ticket
 from tickets.trust import Trust
+from tickets.typed import read_typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,19 @@ class Books:
         if isinstance(credential, Rejection):
             return credential, None
         return credential, ticket_key(self.event_key, credential)
+
+    def read_typed(self, payload: bytes) -> tuple[Credential | Rejection, bytes | None]:
+        """As `read`, of what a steward typed: a code of the list, else that under the picture."""
+        credential, key = self.read(payload)
+        is_opaque = isinstance(credential, Credential) and credential.format is Format.OPAQUE
+        if key is None or not is_opaque or self.ticket(key) is not None:
+            return credential, key
+        named = read_typed(payload.decode("utf-8"))
+        if named is None:
+            return credential, key
+        if isinstance(named, Rejection):
+            return named, None
+        return named, ticket_key(self.event_key, named)
 
     def counts(self, credential: Credential | Rejection, key: bytes | None) -> bool:
         """Whether it counts as a ticket in view: signed, or an opaque code on the list."""

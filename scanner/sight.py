@@ -11,6 +11,8 @@ from tickets.credential import Credential, Rejection
 
 CACHED = 32
 """Payloads whose parsing is remembered: a code is sighted many times a second."""
+TYPED = "typed"
+"""Medium of what a steward typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,11 @@ class Sight:
         if self._parsed_for is not books or len(self._parsed) >= CACHED:
             self._parsed, self._parsed_for = {}, books
         known = self._parsed.get(sighting.payload)
-        if known and known.direction is sighting.direction:
+        same = known and known.medium == sighting.medium
+        if known and same and known.direction is sighting.direction:
             return known
-        credential, key = books.read(sighting.payload)
+        read = books.read_typed if sighting.medium == TYPED else books.read
+        credential, key = read(sighting.payload)
         seen = Seen(
             identity=key or sighting.payload,
             credential=credential,

@@ -28,7 +28,7 @@ def ticket(**changes: Any) -> Ticket:
 
 def credential(**changes: Any) -> Credential:
     """A signed ticket that holds."""
-    return replace(Credential(Format.AD1, KEY, product=1, entries=1), **changes)
+    return replace(Credential(Format.AD1, KEY, product=1, entries=1, issuer=b"issuer-1"), **changes)
 
 
 def reading(

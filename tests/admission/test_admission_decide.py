@@ -31,7 +31,8 @@ from tickets.rows import Status
 
 INFINITE = float("inf")
 SOON, JUST_OVER = int(DOORS + MINUTE), int(DOORS - MINUTE)
-OPAQUE = credential(format=Format.OPAQUE, product=None, entries=None)
+OPAQUE = credential(format=Format.OPAQUE, product=None, entries=None, issuer=b"")
+TYPED = credential(product=None, entries=None, issuer=b"")
 STRICT = GatePolicy("north", on_unknown_clock=Fallback.REFUSE, on_old_list=Fallback.REFUSE)
 LISTED = GatePolicy("north", list_required=False)
 TAKEN, UNCLAIMED = ClaimState.TAKEN, ClaimState.UNCLAIMED
@@ -139,6 +140,8 @@ NOT_ON_LIST = {"ticket": None}
             NOT_ON_LIST | {"credential": OPAQUE, "policy": LISTED},
             Reason.UNKNOWN,
         ),
+        ("typed, unsigned", NOT_ON_LIST | {"credential": TYPED, "policy": LISTED}, Reason.UNKNOWN),
+        ("typed, on the list", {"credential": TYPED}, None),
         ("opaque, on the list", {"credential": OPAQUE}, None),
         (
             "no list needed, but revoked",
