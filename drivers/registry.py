@@ -14,6 +14,7 @@ from drivers.uri import SCHEMES, DriverUri
 
 DRIVERS = {
     "camera:files": "drivers.camera_files:open_files",
+    "camera:sim": "drivers.camera_sim:SimulatedCamera.open",
     "camera:v4l2": "drivers.camera_v4l2:V4l2Camera.open",
     "camera:rpicam": "drivers.camera_rpicam:RpicamCamera.open",
     "turnstile:gpio": "drivers.gpio:GpioTurnstile.open",
@@ -21,6 +22,7 @@ DRIVERS = {
     "lights:gpio": "drivers.gpio:GpioLights.open",
     "lights:sim": "drivers.sim:SimulatedLights.open",
     "input:gpio": "drivers.gpio:GpioInput.open",
+    "input:file": "drivers.input_file:FileInput.open",
     "input:sim": "drivers.sim:SimulatedInput.open",
 }
 assert DRIVERS.keys() == SCHEMES.keys()

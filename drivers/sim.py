@@ -14,6 +14,7 @@ from drivers.person import Habit, Person
 from drivers.protocols import PASSAGE, Lamp, OnSignal, Signal
 from drivers.scheduler import Handle, Scheduler
 from drivers.uri import DriverUri
+from drivers.witness import NOBODY, Witness
 
 IN_SENSOR = 0.2
 """Seconds a walking person covers the passage sensor."""
@@ -26,8 +27,16 @@ class SimulatedTurnstile:
     held open. ``log`` holds (time, what was done) for as long as the device lives.
     """
 
-    def __init__(self, scheduler: Scheduler, person: Person, home: float = 0.3) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        person: Person,
+        home: float = 0.3,
+        witness: Witness = NOBODY,
+    ) -> None:
+        """`home`: seconds the arm takes to turn home. `witness` hears of all that moves."""
         self.log: list[tuple[float, str]] = []
+        self._witness = witness
         self._scheduler = scheduler
         self._person = person
         self._home = home
@@ -45,7 +54,7 @@ class SimulatedTurnstile:
         """Open ``turnstile:sim?passage=0.4``; see `drivers.person` for the habits."""
         after = uri.number("after", -1)
         person = Person.parse(uri.word("passage", "0.4"), None if after < 0 else after)
-        return cls(scheduler, person, uri.number("home", 0.3))
+        return cls(scheduler, person, uri.number("home", 0.3), Witness.of(uri))
 
     @property
     def person(self) -> Person:
@@ -152,6 +161,7 @@ class SimulatedTurnstile:
 
     def _at_home(self) -> None:
         if self.locked:
+            self._witness.tell(Signal.HOME)
             self._signal(Signal.HOME, True)
 
     def _signal(self, signal: Signal, active: bool) -> None:
@@ -182,20 +192,22 @@ class SimulatedTurnstile:
             raise DeviceClosed(f"Cannot {what}: the turnstile is closed", "Open it first")
 
     def _note(self, action: str) -> None:
+        self._witness.tell(action)
         self.log.append((self._scheduler.now(), action))
 
 
 class SimulatedLights:
     """Lights that remember: ``log`` holds every lamp shown, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, witness: Witness = NOBODY) -> None:
         self.log: list[Lamp] = [Lamp.OFF]
+        self._witness = witness
         self._closed = False
 
     @classmethod
     def open(cls, uri: DriverUri) -> Self:
         """Open ``lights:sim``."""
-        return cls()
+        return cls(Witness.of(uri))
 
     @property
     def lamp(self) -> Lamp:
@@ -205,11 +217,13 @@ class SimulatedLights:
     def show(self, lamp: Lamp) -> None:
         if self._closed:
             raise DeviceClosed("Cannot show a lamp: the lights are closed", "Open them first")
+        self._witness.tell(lamp)
         self.log.append(lamp)
 
     def close(self) -> None:
         if not self._closed:
             self.log.append(Lamp.OFF)
+            self._witness.tell(Lamp.OFF)
         self._closed = True
 
 

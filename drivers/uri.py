@@ -22,6 +22,7 @@ from drivers.uri_values import (
     number,
     passage,
     pins,
+    socket_path,
     whole,
 )
 
@@ -59,6 +60,11 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             _DECODING | {"hold": number(0, 60), "blank": number(0, 60), "fps": number(0.5, 120)},
             "camera:files:/var/lib/admit/pictures?hold=1.0",
         ),
+        "camera:sim": Scheme(
+            socket_path,
+            _DECODING | {"fps": number(0.5, 120)},
+            "camera:sim:/run/admit/visitor.sock",
+        ),
         "camera:v4l2": Scheme(
             needed("a video device"),
             _DECODING | _PICTURE | {"format": choice("mjpg", "yuyv")},
@@ -76,15 +82,19 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 "passage": passage,
                 "after": number(0, 60),
                 "home": number(0, 10),
+                "tell": socket_path,
             },
             "turnstile:sim?passage=0.4",
         ),
         "lights:gpio": Scheme(lamp_pins, _LINE, "lights:gpio:green=5,red=6"),
-        "lights:sim": Scheme(none_or_name, {}, "lights:sim"),
+        "lights:sim": Scheme(none_or_name, {"tell": socket_path}, "lights:sim"),
         "input:gpio": Scheme(
             lambda text: pins(text, most=1),
             _LINE | {"pull": choice("up", "down", "none"), "bounce": number(0, 1000)},
             "input:gpio:27?pull=up&active=low&bounce=20",
+        ),
+        "input:file": Scheme(
+            needed("the file whose presence is the contact"), {}, "input:file:/run/admit/fire"
         ),
         "input:sim": Scheme(none_or_name, {}, "input:sim"),
     }

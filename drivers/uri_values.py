@@ -71,6 +71,19 @@ def needed(what: str) -> Callable[[str], str]:
     return read
 
 
+LONGEST_SOCKET = 107
+"""Bytes of the path of a Unix socket. Source: unix(7), sun_path."""
+
+
+def socket_path(text: str) -> str:
+    """Read the absolute path of a Unix socket."""
+    if not text.startswith("/"):
+        raise ValueError(f"must be the absolute path of a socket, not '{text}'")
+    if len(text.encode()) > LONGEST_SOCKET:
+        raise ValueError(f"is a path longer than {LONGEST_SOCKET} bytes, which no socket can have")
+    return text
+
+
 def none_or_name(text: str) -> str:
     """Read the free name of a simulated device; may be left out."""
     if text and not text.replace("-", "").replace("_", "").isalnum():

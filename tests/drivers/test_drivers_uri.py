@@ -55,7 +55,7 @@ def test_uri_names_a_driver_its_address_and_options(text, scheme, address, optio
         ("misspelt kind", "turnstyle:gpio:17", "Did you mean 'turnstile:gpio'?"),
         ("nothing", "", "Known: camera:files"),
         ("misspelt option", "turnstile:gpio:17?moed=pulse", "Did you mean 'mode'?"),
-        ("option it does not take", "lights:sim?zzz=1", "It takes no option"),
+        ("option it does not take", "input:sim?zzz=1", "It takes no option"),
         ("option out of range", "turnstile:gpio:17?ms=1", "whole number from 20 to 10000"),
         ("not a number", "camera:files:x?hold=nan", "number from 0 to 60"),
         ("unknown word", "input:gpio:27?pull=sideways", "up or down or none"),
