@@ -128,6 +128,8 @@ def open_database(url: str) -> Database:
     try:
         with database.reading() as connection:
             version = get_meta(connection, "schema")
+        if version in schema.GROWN_FROM:
+            version = _grow(database)
     except DBAPIError as error:
         raise _unusable(url, error) from error
     if version != schema.VERSION:
@@ -136,6 +138,14 @@ def open_database(url: str) -> Database:
             "Make it with: admit central init, or use the server that made it",
         )
     return database
+
+
+def _grow(database: Database) -> str:
+    """Add the tables that a database of an older version lacks."""
+    with database.writing() as connection:
+        schema.METADATA.create_all(connection)
+        set_meta(connection, "schema", schema.VERSION)
+    return schema.VERSION
 
 
 def get_meta(connection: Connection, name: str) -> str | None:

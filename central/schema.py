@@ -17,8 +17,10 @@ from sqlalchemy import (
     literal_column,
 )
 
-VERSION = "1"
+VERSION = "2"
 """Raised with every change of the tables."""
+GROWN_FROM = frozenset({"1"})
+"""Versions that lack nothing but whole tables: a database of theirs gets these when it is opened."""
 METADATA = MetaData()
 
 # SQLite's STRICT tables know INTEGER and REAL alone; PostgreSQL must not cut either to 32 bits.
@@ -235,4 +237,56 @@ command = _table(
     Column("body", Text, nullable=False, comment='JSON: {"do": …}'),
     Column("told_until", Seconds, comment="sent with heartbeats until then; None: not yet sent"),
     comment="What the organiser tells a gate; never release, never admit",
+)
+
+# What follows came with version 2: who works here, and what they did.
+
+organiser = _table(
+    "organiser",
+    Column("name", Text, primary_key=True, comment="what a person logs in as"),
+    Column("role", Text, nullable=False, comment="organiser: may change; viewer: may look"),
+    Column("password", Text, comment="argon2id, as libsodium writes it; None: not chosen yet"),
+    Column("secret", LargeBinary, comment="TOTP secret, sealed under the list key; None: no login"),
+    Column("step", Whole, nullable=False, comment="30 s step of the last code: each works once"),
+    Column("created", Seconds, nullable=False, comment="or reset: older browsers are strangers"),
+    comment="People who may log in",
+)
+
+organiser_ticket = _table(
+    "organiser_ticket",
+    Column("digest", LargeBinary, primary_key=True, comment="BLAKE2b-256 of the one-time secret"),
+    Column("name", Text, ForeignKey("organiser.name"), nullable=False, index=True),
+    Column("purpose", Text, nullable=False, comment="password: choose one; login: demonstration"),
+    Column("expires", Seconds, nullable=False),
+    comment="One-time secrets of people",
+)
+
+organiser_session = _table(
+    "organiser_session",
+    Column("digest", LargeBinary, primary_key=True, comment="BLAKE2b-256 of the cookie's value"),
+    Column("name", Text, ForeignKey("organiser.name"), nullable=False, index=True),
+    Column("created", Seconds, nullable=False),
+    Column("seen", Seconds, nullable=False, comment="last request, to the minute"),
+    Column("address", Text, nullable=False, comment="network address it began from"),
+    Column("browser", Text, nullable=False, comment="as the browser names itself, shortened"),
+    comment="Browsers that are logged in",
+)
+
+organiser_failure = _table(
+    "organiser_failure",
+    Column("bucket", LargeBinary, primary_key=True, comment="hash of who tried, from where"),
+    Column("failures", Whole, nullable=False, comment="in a row"),
+    Column("last", Seconds, nullable=False),
+    comment="Failed logins, for the back-off",
+)
+
+audit = _table(
+    "audit",
+    Column("number", Whole, primary_key=True),
+    Column("at", Seconds, nullable=False),
+    Column("person", Text, nullable=False, comment="name of an organiser, or: command line"),
+    Column("action", Text, nullable=False, comment="login, cancel, revoke, import, …"),
+    Column("subject", Text, nullable=False, comment="ticket, gate, person or file"),
+    Column("outcome", Text, comment="done, or why not; None: it was cut off"),
+    comment="Who changed what",
 )
