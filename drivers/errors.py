@@ -15,6 +15,10 @@ class DeviceLost(GateError):
     """A device that was open and stopped answering."""
 
 
+class ReaderHung(DeviceLost):
+    """A device whose library does not return: only a new process helps."""
+
+
 class DeviceClosed(GateError):
     """A device asked to act after it was closed: a fault of ours, never of the device."""
 

@@ -17,6 +17,8 @@ DRIVERS = {
     "camera:sim": "drivers.camera_sim:SimulatedCamera.open",
     "camera:v4l2": "drivers.camera_v4l2:V4l2Camera.open",
     "camera:rpicam": "drivers.camera_rpicam:RpicamCamera.open",
+    "wedge:serial": "drivers.wedge_serial:SerialWedge.open",
+    "wedge:hid": "drivers.wedge_hid:HidWedge.open",
     "turnstile:gpio": "drivers.gpio:GpioTurnstile.open",
     "turnstile:sim": "drivers.sim:SimulatedTurnstile.open",
     "lights:gpio": "drivers.gpio:GpioLights.open",
@@ -46,6 +48,11 @@ def open_input(uri: DriverUri) -> Input:
 def open_camera(uri: DriverUri, report: Report) -> Camera:
     """Open a camera; ``report`` gets faults that do not end it. Raises GateError."""
     return cast(Camera, _opener(uri, "camera")(uri, report))
+
+
+def open_wedge(uri: DriverUri, report: Report) -> Any:
+    """Open a hand scanner; ``report`` gets what does not end it. Raises GateError."""
+    return _opener(uri, "wedge")(uri, report)
 
 
 def _opener(uri: DriverUri, kind: str) -> Callable[..., Any]:

@@ -22,6 +22,7 @@ from drivers.uri_values import (
     number,
     passage,
     pins,
+    serial_line,
     socket_path,
     whole,
 )
@@ -51,6 +52,7 @@ _PICTURE: dict[str, Reader] = {
     "height": whole(120, 2160),
     "fps": number(0.5, 120),
 }
+_HELD: dict[str, Reader] = {"hold": number(0, 10)}  # seconds a scan counts as in view
 _LINE: dict[str, Reader] = {"active": choice("low", "high")}
 
 SCHEMES: Mapping[str, Scheme] = MappingProxyType(
@@ -71,6 +73,21 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             "camera:v4l2:/dev/video0",
         ),
         "camera:rpicam": Scheme(whole(0, 3), _DECODING | _PICTURE, "camera:rpicam:0"),
+        "wedge:serial": Scheme(
+            serial_line,
+            _HELD
+            | {
+                "speed": whole(300, 921_600),
+                "parity": choice("none", "even", "odd"),
+                "gap": number(5, 1000),  # milliseconds of silence that end a code
+            },
+            "wedge:serial:ttyACM0?speed=9600",
+        ),
+        "wedge:hid": Scheme(
+            needed("a part of the scanner's name, or its port"),
+            _HELD | {"layout": choice("us", "de", "fr")},
+            "wedge:hid:Honeywell?layout=us",
+        ),
         "turnstile:gpio": Scheme(
             lambda text: pins(text, most=2),
             _LINE | {"mode": choice("pulse", "hold"), "ms": whole(20, 10_000)},

@@ -84,6 +84,14 @@ def socket_path(text: str) -> str:
     return text
 
 
+def serial_line(text: str) -> str:
+    """Read a serial line: ``ttyACM0``, or a path such as ``/dev/serial/by-id/…``."""
+    parts = text.removeprefix("/dev/").split("/")
+    if not all(parts) or ".." in parts or (len(parts) > 1 and not text.startswith("/dev/")):
+        raise ValueError(f"must be a name in /dev or a path below it, not '{text}'")
+    return text
+
+
 def none_or_name(text: str) -> str:
     """Read the free name of a simulated device; may be left out."""
     if text and not text.replace("-", "").replace("_", "").isalnum():

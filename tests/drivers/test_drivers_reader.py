@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qr_pictures import frame, noisy
 
+from drivers.camera_reader import CameraHung, Reader
 from drivers.capture import Capture
 from drivers.decoders import Symbol
 from drivers.errors import DeviceLost, DeviceNotFound, PictureError
@@ -27,7 +28,6 @@ from drivers.messages import (
     encode,
 )
 from drivers.pace import FakePace
-from drivers.reader import CameraHung, Reader
 from drivers.watch import FROZEN_AFTER, HUNG_AFTER, PictureState, PictureWatch
 
 # --- messages

@@ -171,22 +171,22 @@ def alive(pid):
 
 HUNG_DECODER = """
 import sys, threading
-from drivers import reader
+from drivers import camera_reader, reader
 class Stuck:
     def __init__(self, *a, **k): pass
     def decode(self, frame): threading.Event().wait()
-reader.RotatingDecoder = Stuck
+camera_reader.RotatingDecoder = Stuck
 sys.exit(reader.main())
 """
 
 HUNG_CAMERA = """
 import sys, threading
-from drivers import reader
+from drivers import camera_reader, reader
 class Stuck:
     live = True
     def read(self): threading.Event().wait()
-reader.open_camera = lambda uri, report: Stuck()
-reader.HUNG_AFTER = 3.0
+camera_reader.open_camera = lambda uri, report: Stuck()
+camera_reader.HUNG_AFTER = 3.0
 sys.exit(reader.main())
 """
 
