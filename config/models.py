@@ -43,6 +43,8 @@ class GateSection(Model):
     """Event whose tickets are admitted: the audience of signed tickets."""
     timezone: TimeZone = Field("UTC", examples=["Europe/Berlin"])
     """IANA name of the zone in which stewards are told times."""
+    fire: InputUri | None = Field(None, examples=["input:gpio:4"])
+    """Contact of the fire alarm, closed in an alarm: opens every lane, which a supervisor ends."""
 
 
 class PolicySection(Model):
@@ -118,6 +120,8 @@ class ClockSection(Model):
 
     trust_system: bool = False
     """Take the system's clock as synchronised without asking the kernel; for desks only."""
+    simulated: AbsolutePath | None = None
+    """File with one word that the clock obeys: normal, held, unknown, wrong; for training only."""
 
 
 class LaneConfig(Model):

@@ -50,7 +50,7 @@ def broken_rules(data: Any) -> list[Broken]:
         *_screen(_get(data, "screen")),
         *_names(lanes),
         *(broken for number, lane in enumerate(lanes) for broken in _lane(number, lane)),
-        *_devices(lanes),
+        *_devices(_get(data, "gate"), lanes),
     ]
 
 
@@ -186,11 +186,11 @@ def _sensors(number: int, lane: Any, direction: Any) -> Iterator[Broken]:
                 )
 
 
-def _devices(lanes: list[Any]) -> Iterator[Broken]:
+def _devices(gate: Any, lanes: list[Any]) -> Iterator[Broken]:
     """No device, and no GPIO line, belongs to two places."""
     seen: dict[object, str] = {}
-    for loc, uri in _uris(lanes):
-        place = f"lane[{loc[1]}].{'.'.join(map(str, loc[2:3]))}"
+    for loc, uri in _uris(gate, lanes):
+        place = f"lane[{loc[1]}].{loc[2]}" if len(loc) > 2 else "gate.fire"
         for taken in _takes(uri):
             if taken in seen:
                 what = f"GPIO {taken}" if isinstance(taken, int) else "this device"
@@ -200,9 +200,10 @@ def _devices(lanes: list[Any]) -> Iterator[Broken]:
             seen.setdefault(taken, place)
 
 
-def _uris(lanes: list[Any]) -> Iterator[tuple[Loc, DriverUri]]:
+def _uris(gate: Any, lanes: list[Any]) -> Iterator[tuple[Loc, DriverUri]]:
+    places: list[tuple[Loc, Any]] = [(("gate", "fire"), _get(gate, "fire"))]
     for number, lane in enumerate(lanes):
-        places: list[tuple[Loc, Any]] = [
+        places += [
             (("lane", number, key, place), value)
             for key in ("readers", "exit_readers")
             for place, value in enumerate(_items(_get(lane, key)))
@@ -210,12 +211,12 @@ def _uris(lanes: list[Any]) -> Iterator[tuple[Loc, DriverUri]]:
         places += [
             (("lane", number, key), _get(lane, key)) for key in ("turnstile", "lights", *_INPUTS)
         ]
-        for loc, value in places:
-            try:
-                uri = value if isinstance(value, DriverUri) else None
-                yield loc, uri or DriverUri.parse(value if isinstance(value, str) else "")
-            except GateError:
-                continue  # not a device: the model says so, at the same place
+    for loc, value in places:
+        try:
+            uri = value if isinstance(value, DriverUri) else None
+            yield loc, uri or DriverUri.parse(value if isinstance(value, str) else "")
+        except GateError:
+            continue  # not a device: the model says so, at the same place
 
 
 def _takes(uri: DriverUri) -> list[object]:

@@ -38,6 +38,7 @@ from scanner.devices import (
 from scanner.elsewhere import MirrorElsewhere
 from scanner.events import EventLog
 from scanner.events_door import EventsDoor, feed
+from scanner.fire import watch_fire
 from scanner.gate import Gate
 from scanner.housekeeping import Housekeeper
 from scanner.journal_keeper import JournalKeeper
@@ -46,6 +47,7 @@ from scanner.lane_thread import LaneThread
 from scanner.messages import DeviceFault, Sighting
 from scanner.readers import Reader, Readers, fault_name
 from scanner.showing import Stamp
+from scanner.simulated_clock import SimulatedClock
 from scanner.sockets import Server
 from scanner.sync_door import SyncDoor
 from store.journal import Journal, JournalUnavailable
@@ -73,10 +75,7 @@ class Parts:
         self.lock = take_ownership(own)
         for leftover in own.glob("training.db*"):
             leftover.unlink()
-        self.clock = SystemClock(
-            trust_system=config.clock.trust_system,
-            last_record=lambda: self.journal.last_at,
-        )
+        self.clock = self._clock()
         self.scheduler = ThreadScheduler()
         boot = boot_id()
         start = os.urandom(4).hex()  # events are numbered anew at each start
@@ -135,6 +134,7 @@ class Parts:
             events=self.events,
             start=start,
         )
+        self.gate.fire = watch_fire(config.gate.fire, self.lanes, self.gate.report)
         self.sync = SyncDoor(self.gate, lambda message: self.server.to_sync(message))  # noqa: PLW0108
         self.control = ControlDoor(self.gate)
         self.server = Server(
@@ -161,6 +161,14 @@ class Parts:
         now = self.clock.monotonic()
         lanes = [thread.name for thread in self.lanes if now - thread.alive_at >= STUCK_AFTER]
         return lanes + self.beats.silent()
+
+    def _clock(self) -> SystemClock:
+        trust, file = self.config.clock.trust_system, self.config.clock.simulated
+        if file is not None:
+            return SimulatedClock(
+                Path(file), trust_system=trust, last_record=lambda: self.journal.last_at
+            )
+        return SystemClock(trust_system=trust, last_record=lambda: self.journal.last_at)
 
     def _journal(self, path: Path) -> JournalKeeper:
         return JournalKeeper(path, self.config.gate.event, self.clock.monotonic)

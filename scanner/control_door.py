@@ -88,6 +88,8 @@ class ControlDoor:
             known = ", ".join(self._gate.lanes)
             raise OrderRefused(f"no lane {message.get('lane')!r}", f"The lanes are: {known}")
         op = message.get("op")
+        if op == "mode" and self._alarm() and message.get("mode") != "evacuation":
+            raise OrderRefused("the fire contact is closed", "Reset the fire alarm first")
         if op == "type":
             return self._typed(thread, str(message["code"]))
         if op not in ORDERS:
@@ -105,6 +107,9 @@ class ControlDoor:
         now = self._gate.clock.monotonic()
         with self._lock:
             self._orders = [order for order in self._orders if not order.settled(now)]
+
+    def _alarm(self) -> bool:
+        return self._gate.fire is not None and self._gate.fire.active
 
     def _typed(self, thread: LaneThread, code: str) -> Answer:
         now = self._gate.clock.monotonic()

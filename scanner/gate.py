@@ -5,6 +5,7 @@ from typing import Any
 
 from admission.errors import GateError
 from admission.rules import GatePolicy
+from drivers.protocols import Input
 from scanner.admissions import NotReady
 from scanner.bookkeeper import Bookkeeper
 from scanner.claims import ClaimDesk
@@ -34,6 +35,8 @@ class Gate:
     """Faults of the gate as a whole, by name, and since when (Unix seconds)."""
     server: dict[str, Any] = field(default_factory=lambda: {"online": False})
     """What sync last said of the server."""
+    fire: Input | None = None
+    """The contact of the fire alarm."""
 
     def report(self, name: str, error: GateError | None) -> None:
         """A fault of the gate as a whole began, changed or (None) ended."""

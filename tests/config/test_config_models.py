@@ -134,6 +134,12 @@ def test_the_report_is_one_line_per_problem() -> None:
         ("a directory", in_gate('timezone = "Europe"\n'), "gate.timezone", "no time zone"),
         ("nothing", in_gate('timezone = ""\n'), "gate.timezone", "no time zone"),
         ("endless zone", in_gate(f'timezone = "{"x" * 300}"\n'), "gate.timezone", "no time zone"),
+        (
+            "fire on a taken pin",
+            in_gate('fire = "input:gpio:18"\n'),
+            "lane[1].turnstile",
+            "gate.fire",
+        ),
         ("unknown driver", changed("gpio:17", "gpoi:17"), "lane[0].turnstile", "no driver"),
         ("wrong kind", changed("turnstile:gpio:17", "input:gpio:17"), "lane[0].turnstile", "place"),
         ("pin taken", changed("gpio:18", "gpio:17"), "lane[1].turnstile", "GPIO 17 is taken"),

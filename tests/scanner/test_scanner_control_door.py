@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from admission.errors import GateError
+from drivers.sim import SimulatedInput
 from scanner.control_door import BEGIN_WITHIN, ControlDoor, OrderRefused
 from scanner.lane_thread import LaneThread
 from scanner.sockets import MOST_MESSAGE, Peer
@@ -154,3 +155,15 @@ def test_a_status_reads_nothing_from_the_card(bench: Bench) -> None:
     (bench.sync / "mirror.db").unlink()
     shown = [{"ticket": "6b6b", "gate": "south", "list": "main", "at": 5.0}]
     assert bench.gate.status()["server"]["conflicts"] == shown
+
+
+def test_no_mode_ends_an_evacuation_while_the_fire_contact_is_closed(tmp_path: Path) -> None:
+    """The alarm is reset at its panel first; until then every lane stays open."""
+    bench = Bench(tmp_path)
+    contact = SimulatedInput()
+    bench.gate.fire = contact
+    contact.set(True)
+    with pytest.raises(OrderRefused, match="Reset the fire alarm"):
+        bench.order(op="mode", mode="normal")
+    contact.set(False)
+    bench.order(op="mode", mode="normal")
