@@ -20,7 +20,7 @@ from sqlalchemy import (
 VERSION = "2"
 """Raised with every change of the tables."""
 GROWN_FROM = frozenset({"1"})
-"""Versions that lack nothing but whole tables: a database of theirs gets these when it is opened."""
+"""Versions that lack nothing but whole tables: their databases get these when they are opened."""
 METADATA = MetaData()
 
 # SQLite's STRICT tables know INTEGER and REAL alone; PostgreSQL must not cut either to 32 bits.
