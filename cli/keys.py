@@ -23,7 +23,7 @@ def new(
     event: Annotated[str, typer.Option(help="Name of the event: 1 to 12 bytes, e.g. FEST2026")],
     json_: Annotated[bool, typer.Option("--json", help="One JSON object per key")] = False,
 ) -> None:
-    """Make the keys of a new event: root, issuer, list and the event key.
+    """Make the keys of a new event: root, issuer, list, the event key and that of its cards.
 
     Writes one file for each, readable by you alone. Prints no secret.
     """
@@ -45,7 +45,7 @@ def _refuse_to_mix(out: Path) -> None:
 
 def _public(key: SecretKey, path: Path) -> dict[str, str]:
     shown = {"file": str(path), "role": key.role.value, "event": key.event}
-    if key.role is not Role.EVENT:
+    if key.role.signs:
         shown |= {"public": _base64(key.public), "kid": key.kid.hex()}
     return shown
 

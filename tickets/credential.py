@@ -9,6 +9,7 @@ class Format(StrEnum):
 
     AD1 = "ad1"
     OPAQUE = "opaque"
+    NTAG424 = "ntag424"
 
 
 class Flaw(StrEnum):
@@ -25,7 +26,9 @@ class Credential:
 
     format: Format
     ticket_id: bytes
-    """AD1: the 16-byte `cti`. Opaque: the code itself. Secret: never recorded, see `ticket_key`."""
+    """AD1: the 16-byte `cti`. Opaque: the code itself. NTAG 424: the card's 7-byte UID.
+    Secret: never recorded, see `ticket_key`.
+    """
     product: int | None = None
     entries: int | None = None
     valid_from: int | None = None
@@ -35,6 +38,8 @@ class Credential:
     """Key id that verified the signature; empty for opaque codes."""
     holder_key: bytes = b""
     """Ed25519 key a bound ticket is shown with (`cnf`), 32 bytes; empty for an unbound one."""
+    counter: int | None = None
+    """Counter of a card's message, which counts once; None: nothing that is told by a counter."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from tickets.ad1 import MAX_COUNT, MAX_TIME
+from tickets.cards import UID_BYTES
 from tickets.credential import Rejection
 from tickets.errors import GateError
 from tickets.parse import read_opaque
@@ -65,6 +66,19 @@ def time_cell(cells: Mapping[str, str], column: str) -> int | None:
     if not 1 <= seconds <= MAX_TIME:
         raise RowError(f"{column} {text[:40]!r} is out of range", "Use a time of 1970 to 2106")
     return seconds
+
+
+def card_cell(cells: Mapping[str, str]) -> bytes | None:
+    """Return the UID of the card that is the ticket; None when the cell is empty."""
+    text = cells.get("card", "")
+    if not text:
+        return None
+    if len(text) != 2 * UID_BYTES or set(text.lower()) - set("0123456789abcdef"):
+        raise RowError(
+            f"card {text[:20]!r} is no UID of {2 * UID_BYTES} hex digits",
+            "Take the file that 'admit cards new' has written",
+        )
+    return bytes.fromhex(text)
 
 
 def code_cell(cells: Mapping[str, str]) -> str | None:

@@ -1,9 +1,10 @@
 """Tickets from a CSV file, line by line: one reader for issuing and for central's import.
 
 Columns: id (required, unique), product (number, 1), entries (1; 0 is any number), valid_from and
-valid_until (ISO 8601 with zone), code (an opaque code instead of a signed ticket), status
-(valid, cancelled, blocked, unapproved, unpaid), attention (0 or 1). Others, such as name, are
-passed over. UTF-8; comma, semicolon or tab, as the header has it. One line is one row.
+valid_until (ISO 8601 with zone), code (an opaque code instead of a signed ticket), card (the UID of
+an NTAG 424 DNA instead of either), status (valid, cancelled, blocked, unapproved, unpaid),
+attention (0 or 1). Others, such as name, are passed over. UTF-8; comma, semicolon or tab, as the
+header has it. One line is one row.
 """
 
 import csv
@@ -15,6 +16,7 @@ from tickets.credential import Credential, Format
 from tickets.csv_cells import (
     SAVE_AS_UTF8,
     RowError,
+    card_cell,
     code_cell,
     count_cell,
     id_cell,
@@ -27,7 +29,10 @@ from tickets.rows import VALID, Status, Ticket
 
 MAX_LINE = 1 << 16
 """Longest line in bytes. Read the file with `iter(partial(file.readline, MAX_LINE), b"")`."""
-COLUMNS = ("id", "product", "entries", "valid_from", "valid_until", "code", "status", "attention")
+COLUMNS = (
+    *("id", "product", "entries", "valid_from", "valid_until"),
+    *("code", "card", "status", "attention"),
+)
 
 _WIDE = (b"\xff\xfe", b"\xfe\xff")  # byte order marks of UTF-16
 _BLANK = b" \t\r\n,;"  # spreadsheets end with lines of separators alone
@@ -54,12 +59,16 @@ class TicketRow:
     code: str | None = None
     """The opaque code, where the ticket is not signed by us."""
     status: Status = VALID
+    card: bytes | None = None
+    """UID of the card that is the ticket, 7 bytes."""
 
     def ticket(self, event_key: bytes) -> Ticket:
         """Return the list row of this ticket, named under the event's 32-byte key."""
         credential = Credential(Format.AD1, cti_of(event_key, self.id))
         if self.code is not None:
             credential = Credential(Format.OPAQUE, self.code.encode("utf-8"))
+        if self.card is not None:
+            credential = Credential(Format.NTAG424, self.card)
         return Ticket(
             ticket_key(event_key, credential),
             self.product,
@@ -125,7 +134,7 @@ class _Reader:
         except RowError as error:
             raise CsvRejected(f"line 1: {error.cause}", error.remedy) from error
         self._columns = _columns([cell.strip().lower() for cell in cells])
-        self._first_lines: dict[str, dict[str, int]] = {"id": {}, "code": {}}
+        self._first_lines: dict[str, dict[str, int]] = {"id": {}, "code": {}, "card": {}}
 
     def row(self, number: int, line: bytes | None) -> TicketRow:
         """Return the ticket of one line.
@@ -145,6 +154,8 @@ class _Reader:
         self._once("id", row.id, number)
         if row.code is not None:
             self._once("code", row.code, number)
+        if row.card is not None:
+            self._once("card", row.card.hex(), number)
         return row
 
     def _cells(self, text: str) -> list[str]:
@@ -206,6 +217,9 @@ def _ticket_row(number: int, cells: dict[str, str]) -> TicketRow:
     start, end = time_cell(cells, "valid_from"), time_cell(cells, "valid_until")
     if start is not None and end is not None and end <= start:
         raise RowError("valid_until is not after valid_from", "Check the two times and their zones")
+    code, card = code_cell(cells), card_cell(cells)
+    if code is not None and card is not None:
+        raise RowError("a code and a card", "Keep one: the ticket that is shown is one of them")
     return TicketRow(
         line=number,
         id=id_cell(cells),
@@ -213,6 +227,7 @@ def _ticket_row(number: int, cells: dict[str, str]) -> TicketRow:
         entries=count_cell(cells, "entries"),
         valid_from=start,
         valid_until=end,
-        code=code_cell(cells),
+        code=code,
+        card=card,
         status=status_cell(cells),
     )

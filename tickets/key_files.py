@@ -31,6 +31,12 @@ class Role(StrEnum):
     ISSUER = "issuer"
     LIST = "list"
     EVENT = "event"
+    CARDS = "cards"
+
+    @property
+    def signs(self) -> bool:
+        """Whether it has a public half; the others are secrets shared by those who need them."""
+        return self not in (Role.EVENT, Role.CARDS)
 
 
 _MEANING = {
@@ -38,12 +44,13 @@ _MEANING = {
     Role.ISSUER: "Issuer key: whoever holds it can make tickets. Keep it off the gates.",
     Role.LIST: "List key: signs ticket lists, policy and time. Lives on the server.",
     Role.EVENT: "Event key: turns ticket ids into the names that gates keep. Not for signing.",
+    Role.CARDS: "Card key: makes cards, and has them prove themselves. Central gives gates a part.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class SecretKey:
-    """One secret of an event: an Ed25519 seed, or for `Role.EVENT` the key of the ticket names."""
+    """One secret of an event: an Ed25519 seed where its role signs."""
 
     role: Role
     event: str
@@ -52,7 +59,7 @@ class SecretKey:
 
     @property
     def public(self) -> bytes:
-        """The 32-byte public key; meaningless for `Role.EVENT`."""
+        """The 32-byte public key; meaningless where the role does not sign."""
         return public_key_of(self.secret)
 
     @property
@@ -130,7 +137,7 @@ def _lines(key: SecretKey) -> list[str]:
     # JSON's string escapes are TOML's too, and an event name is printable: no quote slips out.
     name = key.event.replace("\\", "\\\\").replace('"', '\\"')
     lines = [f"# {_MEANING[key.role]}", f'role = "{key.role}"', f'event = "{name}"']
-    if key.role is not Role.EVENT:
+    if key.role.signs:
         lines.append(f'public = "{key.public.hex()}"')
     return [*lines, f'secret = "{key.secret.hex()}"']
 
@@ -159,7 +166,7 @@ def _parse(path: Path, data: bytes, role: Role) -> SecretKey:
 
 
 def _key(fields: dict[str, object], role: Role) -> SecretKey:
-    names = {"role", "event", "secret"} | (set() if role is Role.EVENT else {"public"})
+    names = {"role", "event", "secret"} | ({"public"} if role.signs else set())
     if fields.keys() != names or not all(isinstance(value, str) for value in fields.values()):
         raise ValueError(f"it does not hold {', '.join(sorted(names))} as text")
     if fields["role"] != role:
@@ -168,6 +175,6 @@ def _key(fields: dict[str, object], role: Role) -> SecretKey:
     if len(secret) != KEY_BYTES:
         raise ValueError(f"the secret has {len(secret)} bytes, not {KEY_BYTES}")
     key = SecretKey(role, check_event(str(fields["event"])), secret)
-    if role is not Role.EVENT and fields["public"] != key.public.hex():
+    if role.signs and fields["public"] != key.public.hex():
         raise ValueError("public and secret do not belong together")
     return key

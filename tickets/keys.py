@@ -13,7 +13,11 @@ EVENT_KEY_BYTES = 32
 TICKET_KEY_BYTES = 16
 """Length of a ticket key and of a `cti`."""
 
-_PERSON = {Format.AD1: b"admit-ad1", Format.OPAQUE: b"admit-opaque"}
+_PERSON = {
+    Format.AD1: b"admit-ad1",
+    Format.OPAQUE: b"admit-opaque",
+    Format.NTAG424: b"admit-ntag424",
+}
 _CTI_PERSON = b"admit-cti"
 
 

@@ -164,9 +164,10 @@ def test_many_rows_are_not_held_in_memory(tmp_path, keys, monkeypatch):
 # admit keys new
 
 
-def test_new_keys_are_four_files_and_the_line_for_the_configuration(tmp_path):
+def test_new_keys_are_five_files_and_the_line_for_the_configuration(tmp_path):
     result = run("keys", "new", "--out", tmp_path / "k", "--event", "FEST26")
     assert sorted(path.name for path in (tmp_path / "k").iterdir()) == [
+        "cards.toml",
         "event.toml",
         "issuer.toml",
         "list.toml",

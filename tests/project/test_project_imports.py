@@ -26,13 +26,14 @@ SIDEWAYS = {
     ("config", "drivers.uri"),
 }
 PURE = {"tickets", "admission"}
-CODECS = {"nacl", "cbor2"}
+CODECS = {"nacl", "cbor2", "cryptography"}
 PROCESSES = {"scanner", "sync", "screen", "central"}
 REAL_PARTS = {"config.read", "drivers.registry"}
 """What turns a file or a URI into real parts."""
 
 NOT_IN_SCANNER = {
     *("numpy", "cv2", "zxingcpp", "pyzbar", "nfc"),
+    "cryptography",  # it is for the keys of cards, which the lane process does not have
     *("requests", "urllib3", "httpx", "http.client", "http.server", "ssl"),
     *("starlette", "uvicorn", "jinja2", "sqlalchemy", "sqlite_utils", "typer", "rich"),
 }

@@ -38,6 +38,14 @@ def test_every_column_is_read():
     )
 
 
+def test_a_ticket_may_be_a_card():
+    """Its row is named by the card's UID, and by nothing that could be printed."""
+    (read,) = rows("id,card\nA-1,04DE5F1EACC040\n")
+    card = Credential(Format.NTAG424, bytes.fromhex("04de5f1eacc040"))
+    assert read == TicketRow(2, "A-1", card=card.ticket_id)
+    assert read.ticket(KEY) == Ticket(ticket_key(KEY, card))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -68,6 +76,9 @@ def test_a_row_may_be_shorter_than_the_header():
         ("id,product", "A,65536", "product '65536'", "number"),
         ("id,entries", "A,-1", "entries '-1'", "digits"),
         ("id,entries", "A,1.0", "entries '1.0'", "digits"),
+        ("id,card", "A,04de5f1eacc0", "is no UID", "admit cards new"),
+        ("id,card", "A,04de5f1eacc04x", "is no UID", "admit cards new"),
+        ("id,code,card", "A,XY12,04de5f1eacc040", "a code and a card", "Keep one"),
         ("id,entries", "A,²", "entries '²'", "digits"),
         ("id,entries", "A," + "9" * 5000, "entries '999", "digits"),
         ("id,valid_from", "A,tomorrow", "is no time", "2026-07-01T18:00:00+02:00"),

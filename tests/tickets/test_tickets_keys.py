@@ -32,10 +32,11 @@ def test_formats_uses_and_events_are_kept_apart(identity, other_key):
     names = {
         ticket_key(KEY, Credential(Format.OPAQUE, identity)),
         ticket_key(KEY, Credential(Format.AD1, identity)),
+        ticket_key(KEY, Credential(Format.NTAG424, identity)),
         cti_of(KEY, identity.hex()),
         ticket_key(bytes(32), Credential(Format.OPAQUE, identity)),
     }
-    assert len(names) == 4
+    assert len(names) == 5
     assert all(len(name) == 16 for name in names)
 
 
