@@ -48,7 +48,7 @@ def _of(*kinds: str) -> tuple[PlainValidator, PlainSerializer, WithJsonSchema]:
     )
 
 
-ReaderUri = Annotated[DriverUri, *_of("camera")]
+ReaderUri = Annotated[DriverUri, *_of("camera", "nfc", "wedge")]
 TurnstileUri = Annotated[DriverUri, *_of("turnstile")]
 LightsUri = Annotated[DriverUri, *_of("lights")]
 InputUri = Annotated[DriverUri, *_of("input")]
