@@ -13,14 +13,16 @@ from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
-from central import claims, enrolment, feeds, heartbeats, lists, page, records, statements
+from central import claims, enrolment, feeds, heartbeats, lists, records, statements
 from central.bodies import Body, cursor_of, hex_bytes
-from central.database import busy
+from central.database import busy, is_busy
 from central.errors import ProtocolError
 from central.event import Central
+from central.organiser.web import BASE
 from central.tokens import Caller, Callers, new_bearer
 
 MOST_BYTES = 4 << 20
@@ -125,13 +127,6 @@ class Api:
             await self._caller(request, self._claims)
         return JSONResponse({})
 
-    async def page(self, _: Request) -> Response:
-        """`GET /`: for a person."""
-        return HTMLResponse(
-            await self._run(page.render, self._central),
-            headers={"Cache-Control": "no-store", "Content-Security-Policy": _POLICY},
-        )
-
     async def _caller(self, request: Request, limiter: CapacityLimiter | None = None) -> Caller:
         # Before the body is read: a stranger's megabytes are not taken in.
         header = request.headers.get("authorization")
@@ -140,9 +135,6 @@ class Api:
 
     async def _run(self, work: Callable[..., _T], *arguments: Any) -> _T:
         return await to_thread.run_sync(partial(work, *arguments), limiter=self._others)
-
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 async def _body(request: Request, most: int) -> bytes:
@@ -184,8 +176,10 @@ def _no_such_call(_: Request, error: Exception) -> Response:
 
 
 def _storage(request: Request, error: Exception) -> Response:
-    """The database is full, locked, damaged or gone: nothing of this call was stored."""
-    if "locked" in str(error) or isinstance(error, PoolExhausted):
+    """The database is full, locked, damaged or gone. What it may have stored all the same, when it
+    went in the moment of a commit, the same call finds again: every call may be repeated.
+    """
+    if isinstance(error, PoolExhausted) or (isinstance(error, DBAPIError) and is_busy(error)):
         return _refusal(request, busy())
     _LOG.error("database: %s", error)
     fault = ProtocolError(
@@ -198,15 +192,19 @@ def _gone(_: Request, __: Exception) -> Response:
     return Response(status_code=400)  # nobody is there to read it
 
 
+async def _to_pages(_: Request) -> Response:
+    return RedirectResponse(f"{BASE}/", 303)
+
+
 def _fault(_: Request, __: Exception) -> Response:
     fault = ProtocolError(500, "fault", "the server has a fault", "Read the server's log")
     return JSONResponse(fault.body(), 500)
 
 
-def create_app(central: Central, with_page: bool = True) -> Starlette:
-    """The ASGI application of ``central``; ``with_page`` also shows `GET /` to anybody."""
+def create_app(central: Central, pages: ASGIApp | None = None) -> Starlette:
+    """The ASGI application of ``central``; ``pages``: those of `central.organiser.app`, too."""
     api = Api(central)
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/v1/enrol", api.enrol, methods=["POST"]),
         Route("/v1/token", api.token, methods=["POST"]),
         Route("/v1/statements", api.statements, methods=["GET"]),
@@ -220,8 +218,8 @@ def create_app(central: Central, with_page: bool = True) -> Starlette:
         Route("/v1/heartbeat", api.heartbeat, methods=["POST"]),
         Route("/v1/ping", api.ping, methods=["GET"]),
     ]
-    if with_page:
-        routes.append(Route("/", api.page, methods=["GET"]))
+    if pages is not None:
+        routes += [Route("/", _to_pages, methods=["GET"]), Mount(BASE, pages)]
     handlers = {
         ProtocolError: _refusal,
         HTTPException: _no_such_call,

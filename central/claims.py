@@ -57,7 +57,7 @@ def make_claim(central: Central, caller: Caller, body: Body) -> dict[str, object
         "gate": caller.gate,
     }
     unlisted = body.flag("unlisted")
-    with central.database.writing(urgent=True) as connection:
+    with central.database.claiming(row["presentation"], row["ticket_key"]) as connection:
         known = find_claim(connection, row["presentation"])
         if known is not None:
             return _again(known, row)
@@ -136,7 +136,7 @@ def annul_claim(central: Central, caller: Caller, presentation: bytes) -> dict[s
     Raises:
         ProtocolError: 403 `claim_of_another_device`.
     """
-    with central.database.writing(urgent=True) as connection:
+    with central.database.claiming(presentation) as connection:
         known = find_claim(connection, presentation)
         if known is not None:
             _check_owner(known, caller.device)

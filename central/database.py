@@ -1,28 +1,22 @@
-"""The server's database: SQLite embedded, with one writer that never makes a claim wait long.
+"""The server's database: SQLite embedded, or PostgreSQL by URL. No writer makes a claim wait long.
 
-All queries are SQLAlchemy Core without SQLite's own dialect, so that PostgreSQL by URL can follow;
-what differs is in this module alone.
+All queries are SQLAlchemy Core without a dialect of either; what differs is in this module, in
+`central.postgres` and in `central.inserts`.
 """
 
 import os
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    create_engine,
-    event,
-    select,
-)
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from central import schema
+from central import postgres, schema
 from central.errors import CentralFault, ProtocolError
 from central.inserts import upsert
 
@@ -71,22 +65,43 @@ def busy() -> ProtocolError:
 
 
 class Database:
-    """Connections for reading, and the one turn for writing."""
+    """Connections for reading, and turns for writing."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._turns = Turns()
+        self._postgres = engine.dialect.name == "postgresql"
+        self._reading = postgres.reading_engine(engine) if self._postgres else engine
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One snapshot of everything committed so far."""
-        with self.engine.connect() as connection, connection.begin():
+        with self._reading.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
-    def writing(self, urgent: bool = False) -> Iterator[Connection]:
-        """One transaction that holds the write lock from its start; committed on leaving."""
-        with self._turns.turn(urgent), self.engine.connect() as plain:
+    def writing(self) -> Iterator[Connection]:
+        """One transaction while nobody else writes; committed on leaving."""
+        with self._turns.turn(urgent=False), self._transaction() as connection:
+            if self._postgres:
+                postgres.alone(connection)
+            yield connection
+
+    @contextmanager
+    def claiming(self, *things: bytes) -> Iterator[Connection]:
+        """One transaction that judges ``things`` (ticket keys, presentations) and nobody else does
+        meanwhile; committed on leaving. It goes before others that wait to write.
+        """
+        # PostgreSQL lets claims of other tickets pass; at SQLite they take turns like everybody.
+        turn = nullcontext() if self._postgres else self._turns.turn(urgent=True)
+        with turn, self._transaction() as connection:
+            if self._postgres:
+                postgres.together(connection, things)
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self.engine.connect() as plain:
             connection = plain.execution_options(admit_writing=True)
             with connection.begin():
                 yield connection
@@ -159,17 +174,45 @@ def set_meta(connection: Connection, name: str, value: str) -> None:
     upsert(connection, schema.meta, [{"name": name, "value": value}], ["name"])
 
 
+def is_busy(error: DBAPIError) -> bool:
+    """Whether a call failed because others were at work, rather than for a fault of the storage."""
+    return "locked" in str(error.orig) or postgres.is_busy(error)
+
+
 def _engine(url: str) -> Engine:
+    pool = {"pool_size": 20, "max_overflow": 30, "pool_timeout": TURN_BUDGET}
+    parsed = _parse(url)
     try:
-        engine = create_engine(url, pool_size=20, max_overflow=30, pool_timeout=TURN_BUDGET)
-    except (ArgumentError, ImportError) as error:
+        if parsed.get_backend_name() == "postgresql":
+            return postgres.engine_for(parsed, **pool)
+        engine = create_engine(parsed, **pool)
+    except ImportError as error:
         raise CentralFault(
-            f"the database address cannot be used: {error}", "Use sqlite:///central.db"
+            f"the database's driver is not installed: {error.name}",
+            "For PostgreSQL: pip install 'admit[postgresql]'; else use sqlite:///central.db",
         ) from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare)
-        event.listen(engine, "begin", _begin)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
     return engine
+
+
+def _parse(url: str) -> URL:
+    """The address, of one of the two databases that there are tests for."""
+    try:
+        parsed = make_url(url)
+        name = parsed.get_backend_name()
+    except ArgumentError as error:
+        raise _no_address(str(error)) from error
+    if name not in ("sqlite", "postgresql"):
+        raise _no_address(f"it names {name[:40]!r}")
+    return parsed
+
+
+def _no_address(cause: str) -> CentralFault:
+    return CentralFault(
+        f"the database address cannot be used: {cause}",
+        "Use sqlite:///central.db or postgresql://USER@HOST/NAME",
+    )
 
 
 def _prepare(connection: Any, _: object) -> None:
@@ -185,12 +228,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _file_of(url: str) -> Path | None:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise CentralFault(
-            f"the database address cannot be used: {error}", "Use sqlite:///central.db"
-        ) from error
+    parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
         return None
     if not parsed.database or parsed.database == ":memory:":
@@ -220,7 +258,12 @@ def _sync_directory(path: Path) -> None:
 
 
 def _unusable(url: str, error: DBAPIError) -> CentralFault:
-    return CentralFault(
-        f"the database {make_url(url).render_as_string()} cannot be used: {error.orig}",
-        "Check its rights and the disk; a damaged file: keep it aside and restore the last copy",
+    parsed = make_url(url)
+    remedy = (
+        "Check its rights and the disk; a damaged file: keep it aside and restore the last copy"
     )
+    if parsed.get_backend_name() == "postgresql":
+        remedy = postgres.remedy(error)
+    # One line of the several that PostgreSQL gives; the address without its password.
+    cause = str(error.orig).strip().splitlines()[0]
+    return CentralFault(f"the database {parsed.render_as_string()} cannot be used: {cause}", remedy)

@@ -52,7 +52,10 @@ def _insert(dialect: str, table: Table) -> Any:
 
 @cache
 def _insert_new(dialect: str, table: Table) -> Any:
-    return _insert(dialect, table).on_conflict_do_nothing()
+    # psycopg's cursor is closed when the count is asked for; it has to be kept.
+    return (
+        _insert(dialect, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    )
 
 
 @cache

@@ -1,4 +1,7 @@
-"""A real server's application over a real SQLite file, and two gates enrolled with it."""
+"""A real server's application over a real database, and two gates enrolled with it.
+
+Every test that uses them runs on SQLite, and with the heavy ones on a PostgreSQL of its own.
+"""
 
 import warnings
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ import pytest
 from admission.clock import FakeClock
 from central.app import create_app
 from tests.rigs.central_rig import CentralRig, Device, make_event
+from tests.rigs.postgres_rig import Cluster, cluster
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # about the HTTP library that the test client is built on
@@ -22,10 +26,30 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server."""
+    with cluster() as made:
+        yield made
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.heavy)])
+def db(request: pytest.FixtureRequest) -> str:
+    """The address of an empty database; empty itself: an SQLite file of the event's."""
+    if request.param == "sqlite":
+        return ""
+    made: Cluster = request.getfixturevalue("postgres")
+    return made.emptied_database()
+
+
+ON_SQLITE = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+"""For what is SQLite's alone, and for what never reaches a database."""
+
+
 @pytest.fixture
-def rig(tmp_path: Path, clock: FakeClock) -> Iterator[CentralRig]:
+def rig(tmp_path: Path, clock: FakeClock, db: str) -> Iterator[CentralRig]:
     """An event with keys, policy and tickets."""
-    rig = make_event(tmp_path, now=lambda: clock.at)
+    rig = make_event(tmp_path, now=lambda: clock.at, database=db)
     yield rig
     rig.central.database.close()
 

@@ -11,6 +11,7 @@ from central.enrolment import TOKEN_LIFE, new_token, revoke
 from central.errors import CentralFault
 from central.heartbeats import REPEATED, tell
 from central.tokens import BEARER_LIFE
+from tests.central.conftest import ON_SQLITE
 from tests.rigs.central_rig import EVENT, CentralRig, Device
 
 
@@ -64,6 +65,7 @@ def test_a_token_is_for_a_name_that_a_gate_can_have(rig: CentralRig, gate: str) 
         new_token(rig.central, gate)
 
 
+@ON_SQLITE
 def test_no_token_is_kept_readable(rig: CentralRig, north: Device) -> None:
     """Whoever copies the database cannot call with what is in it."""
     token = rig.enrol_token("west")

@@ -38,6 +38,7 @@ BODIES = {
 }
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("path", CALLS)
 @pytest.mark.parametrize("case", BODIES)
 def test_a_malformed_body_is_named(north: Device, path: str, case: str) -> None:
@@ -72,6 +73,7 @@ CLAIM = {"presentation": "01" * 16, "ticket_key": "02" * 16, "list": "main"} | {
 }
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -107,6 +109,7 @@ def test_infinity_in_disguise_is_named(north: Device) -> None:
     assert answer.status_code == 400
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(("path", "most"), [("/v1/records", 4 << 20), ("/v1/claims", 64 << 10)])
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_body_that_is_too_large_is_refused(
@@ -143,6 +146,7 @@ def test_a_body_that_does_not_come_is_given_up(
     assert sent[0]["status"] == 408
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("after", ["-1", "x", "", "1e9", "9" * 40, "²"])
 @pytest.mark.parametrize("path", ["statements", "redemptions", "conflicts"])
 def test_a_cursor_that_is_no_number_is_named(north: Device, path: str, after: str) -> None:

@@ -15,6 +15,7 @@ from central.imports import cancel, restore
 from central.lists import CONFIRM_EVERY, publish_list, refresh
 from central.setup import initialise, open_central, read_policy
 from central.statements import publish_policy
+from tests.central.conftest import ON_SQLITE
 from tests.rigs.central_rig import CSV, EVENT, ROOT, CentralRig, Device, reopen
 from tickets.bodies import Delta, ListHead, ServerTime, Type
 from tickets.chain import follows
@@ -137,6 +138,7 @@ def test_an_unchanged_list_is_confirmed(rig: CentralRig, north: Device, clock: F
     assert reader.last[Type.LIST].issued == int(clock.at)
 
 
+@ON_SQLITE
 def test_serials_rise_even_from_an_old_copy(
     rig: CentralRig, north: Device, clock: FakeClock, tmp_path: Any
 ) -> None:
@@ -187,8 +189,8 @@ def test_a_change_while_the_list_is_made_follows_it(
     """The snapshot misses it, so a delta brings it, in the same moment as the list."""
     write = lists._write_body
 
-    def meanwhile(central: Any, number: int) -> Any:
-        written = write(central, number)
+    def meanwhile(central: Any, *rest: Any) -> Any:
+        written = write(central, *rest)
         monkeypatch.setattr(lists, "_write_body", write)
         cancel(central, "A1")
         return written
@@ -254,7 +256,7 @@ def test_the_server_runs_without_root_and_issuer_key(rig: CentralRig, north: Dev
     """After `init` both can be taken off the computer; only init itself needs the root again."""
     for name in ("root", "issuer"):
         (rig.keys / f"{name}.toml").unlink()
-    reopened = reopen(CentralRig(rig.directory, rig.central))
+    reopened = reopen(rig)
     cancel(reopened.central, "A1")
     reopened.central.database.close()
     with pytest.raises(KeyFault, match="root"):

@@ -51,6 +51,8 @@ class CentralRig:
     central: Central
     url: str = ""
     process: "subprocess.Popen[str] | None" = None
+    database: str = ""
+    """Where it is not the SQLite file of the directory."""
 
     @property
     def keys(self) -> Path:
@@ -60,7 +62,7 @@ class CentralRig:
     @property
     def db(self) -> str:
         """The address of the database."""
-        return database_url(self.directory)
+        return self.database or database_url(self.directory)
 
     @property
     def root_keys(self) -> list[str]:
@@ -114,11 +116,17 @@ def make_event(
     csv: str | None = CSV,
     policy: Mapping[str, object] | None = POLICY,
     now: Callable[[], float] = time.time,
+    database: str = "",
 ) -> CentralRig:
-    """Make keys, database, policy and tickets in ``directory``; no server yet."""
+    """Make keys, database, policy and tickets in ``directory``; no server yet.
+
+    Args:
+        database: Its address; default: an SQLite file in ``directory``.
+    """
     for role in Role:
         save_key(new_key(role, event), directory / "keys")
-    rig = CentralRig(directory, initialise(database_url(directory), directory / "keys", now))
+    central = initialise(database or database_url(directory), directory / "keys", now)
+    rig = CentralRig(directory, central, database=database)
     if policy is not None:
         publish_policy(rig.central, policy)
     if csv is not None:
@@ -140,7 +148,7 @@ def serving(directory: Path, **event: Any) -> Iterator[CentralRig]:
 
 def reopen(rig: CentralRig) -> CentralRig:
     """The same event, opened anew as after a restart."""
-    return CentralRig(rig.directory, open_central(rig.db, rig.keys))
+    return CentralRig(rig.directory, open_central(rig.db, rig.keys), database=rig.database)
 
 
 class Device:
