@@ -36,7 +36,7 @@ COMMANDS = {
     "journal": Command("cli.journal", "app", "List, verify or export the journal"),
     "read": Command("cli.read", "read", "What is in these pictures, and would it be admitted?"),
     "keys": Command("cli.keys", "app", "Make signing keys"),
-    "issue": Command("cli.issue", "issue", "Sign tickets from a CSV file, as QR pictures"),
+    "issue": Command("cli.issue", "issue", "Sign tickets from a CSV file, as pictures and PDF"),
     "central": Command("cli.central", "app", "The reference server of the gate protocol"),
 }
 

@@ -13,6 +13,8 @@ from tickets.rows import VALID, Status
 
 MAX_ID = 128
 """Longest id, in characters."""
+MAX_NAME = 100
+"""Characters of a name that are kept."""
 SAVE_AS_UTF8 = "Save the file as 'CSV UTF-8' and try again"
 
 _STATUS = {
@@ -36,6 +38,12 @@ def id_cell(cells: Mapping[str, str]) -> str:
     if not (1 <= len(text) <= MAX_ID and text.isprintable()):
         raise RowError(f"the id is not 1 to {MAX_ID} printable characters", "Give the ticket an id")
     return text
+
+
+def name_cell(cells: Mapping[str, str]) -> str:
+    """Return the guest's name as it can be printed; nothing in a name makes a row a bad one."""
+    text = "".join(c if c.isprintable() else " " for c in cells.get("name", "")[:MAX_NAME])
+    return " ".join(text.split())
 
 
 def count_cell(cells: Mapping[str, str], column: str) -> int:

@@ -9,7 +9,7 @@ header has it. One line is one row.
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from tickets.credential import Credential, Format
@@ -20,6 +20,7 @@ from tickets.csv_cells import (
     code_cell,
     count_cell,
     id_cell,
+    name_cell,
     status_cell,
     time_cell,
 )
@@ -61,6 +62,8 @@ class TicketRow:
     status: Status = VALID
     card: bytes | None = None
     """UID of the card that is the ticket, 7 bytes."""
+    name: str = field(default="", repr=False)
+    """The guest, for the printed ticket alone."""
 
     def ticket(self, event_key: bytes) -> Ticket:
         """Return the list row of this ticket, named under the event's 32-byte key."""
@@ -230,4 +233,5 @@ def _ticket_row(number: int, cells: dict[str, str]) -> TicketRow:
         code=code,
         card=card,
         status=status_cell(cells),
+        name=name_cell(cells),
     )

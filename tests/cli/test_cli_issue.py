@@ -5,13 +5,15 @@ import tracemalloc
 
 import cv2
 import pytest
-import segno
 import zxingcpp
 from typer.testing import CliRunner
 
-import cli.issue
 from cli.__main__ import build
-from cli.issue import MODULE, QUIET_ZONE, issue, picture_name, qr_code
+from cli.issue import issue
+from cli.paper.codes import qr_code
+from cli.paper.layout import CODE_SIZE, CODE_TOP, QUIET_ZONE
+from cli.paper.png import SCALE
+from cli.paper.press import Make, Press, file_name
 from tickets import ad1
 from tickets.credential import Credential, Format
 from tickets.csv_rows import CsvRejected
@@ -20,6 +22,7 @@ from tickets.key_files import KeyFault, Role, load_key, new_key, save_key
 from tickets.keys import cti_of
 from tickets.parse import parse
 from tickets.trust import trust_of
+from tickets.typed import read_typed, typed_code
 
 
 def run(*words):
@@ -72,10 +75,16 @@ def test_a_signed_code_is_alphanumeric_with_much_error_correction():
     assert (code.mode, code.error, code.is_micro) == ("alphanumeric", "Q", False)
 
 
-def test_a_module_is_eight_pixels_within_four_of_white(issued):
-    _, out = issued("id,code\nA-1,XY\n")
-    modules = segno.make_qr("XY", error="q").symbol_size(border=QUIET_ZONE)[0]
-    assert cv2.imread(str(out / "A-1.png")).shape[0] == modules * MODULE
+def test_a_module_of_a_picture_is_whole_pixels_and_as_large_as_the_space_allows(issued):
+    """An edge between two pixels is grey, and costs a camera its margin."""
+    _, out = issued("id\nA-1\n")
+    image = cv2.imread(str(out / "A-1.png"), cv2.IMREAD_GRAYSCALE)
+    dark = image[CODE_TOP * SCALE : (CODE_TOP + CODE_SIZE) * SCALE] < 128
+    dark = dark[:, dark.any(axis=0)][dark.any(axis=1)]
+    module = dark[0].tolist().index(False) // 7  # the finder's upper edge is 7 modules
+    edges = [n for n in range(1, len(dark)) if (dark[n] != dark[n - 1]).any()]
+    assert all(edge % module == 0 for edge in edges)
+    assert module == CODE_SIZE * SCALE // (len(dark) // module + 2 * QUIET_ZONE) >= 9
 
 
 def test_the_same_row_makes_the_same_picture_again(issued):
@@ -88,7 +97,7 @@ def test_the_same_row_makes_the_same_picture_again(issued):
 def test_bad_rows_are_named_the_good_made_and_the_exit_code_tells(issued):
     result, out = issued("id,product\nA,1\nB,VIP\nC,1\nA,2\n")
     assert result.exit_code == 1
-    assert sorted(path.name for path in out.iterdir()) == ["A.png", "C.png"]
+    assert sorted(path.name for path in out.glob("*.png")) == ["A.png", "C.png"]
     assert "line 3: product 'VIP'" in result.output
     assert "line 5: id 'A' is that of line 2 too" in result.output
     assert "2 tickets" in result.output
@@ -97,23 +106,24 @@ def test_bad_rows_are_named_the_good_made_and_the_exit_code_tells(issued):
 def test_json_is_one_object_per_row(issued):
     result, out = issued("id,product\nA,1\nB,VIP\n", "--json")
     good, bad = map(json.loads, result.output.splitlines())
-    assert good["file"] == str(out / "A.png")
+    assert good["files"] == [str(out / "A.png"), str(out / "A.pdf")]
     assert read_picture(out / "A.png").decode() == good["text"]
+    assert isinstance(read_typed(good["typed"]), Credential)
     assert (bad["line"], set(bad)) == (3, {"line", "cause", "remedy"})
 
 
 def test_no_bad_id_leaves_the_directory(issued, tmp_path):
     _, out = issued("id\n../../evil\n/etc/passwd\n..\n.hidden\nCON/x\n")
-    assert len(list(out.iterdir())) == 5
+    assert len(list(out.iterdir())) == 10
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
     assert {path.name for path in tmp_path.iterdir()} == {"keys", "out", "tickets.csv"}
 
 
 def test_two_ids_never_share_a_picture():
     ids = ["a/b", "a_b", "a%2Fb", "a b", "Ä", "~", "x" * 128, "x" * 127, "Ä" * 128, "Ä" * 127]
-    names = {picture_name(each) for each in ids}
+    names = {file_name(each) for each in ids}
     assert len(names) == len(ids)
-    assert all(len(name) <= 128 for name in names)
+    assert all(len(name) <= 120 for name in names)
 
 
 @pytest.mark.parametrize("data", [b"", "id\nA\n".encode("utf-16"), b"ticket\nA\n"])
@@ -145,20 +155,75 @@ def test_keys_of_two_events_make_no_ticket(tmp_path, issued, keys):
 
 
 def test_many_rows_are_not_held_in_memory(tmp_path, keys, monkeypatch):
-    """Of a row only its id stays, to find double ones; pictures are left out here."""
-
-    class NoPicture:
-        def save(self, *_, **__):
-            return None
-
-    monkeypatch.setattr(cli.issue, "qr_code", lambda _: NoPicture())
+    """Of a row only its id stays, to find double ones; what is printed is left out here."""
+    monkeypatch.setattr(Press, "print", lambda *_: [])
     source = tmp_path / "many.csv"
-    source.write_text("id,name\n" + "".join(f"{n},{'x' * 5000}\n" for n in range(2_000)))
+    source.write_text("id,name\n" + "".join(f"{n},{'x' * 5000}\n" for n in range(1_000)))
     tracemalloc.start()
-    issue(source, tmp_path / "out", keys)
+    issue(source, tmp_path / "out", keys, make=[Make.PNG])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 3_000_000  # the file has 10 MB
+    assert peak < 2_500_000  # the file has 5 MB
+
+
+def test_the_code_to_be_typed_is_that_of_the_ticket(issued, keys):
+    result, _ = issued("id,code\nA-1,\nB-1,XY-123\nC-1," + "9" * 41 + "\n", "--json")
+    first, second, third = map(json.loads, result.output.splitlines())
+    event = load_key(keys, Role.EVENT)
+    assert first["typed"] == typed_code(cti_of(event.secret, "A-1"))
+    assert (second["typed"], third["typed"]) == ("XY-123", "")  # nobody types 41 characters
+
+
+def test_a_file_for_each_or_one_for_all(issued):
+    result, out = issued("id\nA\nB\n", "--make", "book", "--json")
+    assert [path.name for path in out.iterdir()] == ["tickets-0001.pdf"]
+    assert json.loads(result.output.splitlines()[-1]) == {"books": [str(out / "tickets-0001.pdf")]}
+
+
+def test_a_book_begins_a_new_file_before_it_fills_the_memory(issued, monkeypatch):
+    monkeypatch.setattr("cli.paper.pdf.PART", 2)
+    result, out = issued("id\nA\nB\nC\n", "--make", "book")
+    assert len(list(out.glob("tickets-*.pdf"))) == 2
+    assert "2 files" in result.output
+
+
+def test_the_same_rows_make_the_same_files_again(issued):
+    def files():
+        _, out = issued("id,name\nA,Ada\nB,Βασιλική\n", *options)
+        return {path.name: path.read_bytes() for path in out.iterdir()}
+
+    options = ["--make", "png", "--make", "pdf", "--make", "book"]
+    assert files() == files()
+
+
+@pytest.mark.parametrize("option", ["--title", "--note"])
+def test_words_that_cannot_be_printed_are_a_named_fault(issued, option):
+    result, out = issued("id\nA\n", option, "夏祭り")
+    assert isinstance(result.exception, GateError)
+    assert "夏" in result.exception.cause
+    assert not out.exists()
+
+
+def test_a_name_that_cannot_be_printed_is_told_and_its_ticket_made(issued):
+    result, out = issued("id,name\nA,Ada\nB,山田\n")
+    assert "line 3: the font cannot write the name" in result.output
+    assert (result.exit_code, (out / "B.png").exists()) == (0, True)
+
+
+def test_an_unknown_zone_is_a_named_fault(issued):
+    result, _ = issued("id\nA\n", "--timezone", "Nowhere/Land")
+    assert isinstance(result.exception, GateError)
+
+
+def test_no_half_file_is_left_when_the_disk_is_full(issued, monkeypatch):
+    def full(path, *_):
+        path.write_bytes(b"%PDF")
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("cli.paper.pdf._draw", full)
+    result, out = issued("id\nA\n", "--make", "pdf")
+    assert "has room" in result.exception.remedy
+    assert not list(out.iterdir())
 
 
 # admit keys new

@@ -34,8 +34,17 @@ def test_every_column_is_read():
     header = "id,product,entries,valid_from,valid_until,code,status,attention,name"
     line = "A-1,7,0,1970-01-02T00:00:00Z,1970-01-03T01:00+01:00,XY12,unpaid,1,Ada"
     assert row(header, line) == TicketRow(
-        2, "A-1", 7, 0, 86400, 172800, "XY12", Status.UNPAID | Status.ATTENTION
+        2, "A-1", 7, 0, 86400, 172800, "XY12", Status.UNPAID | Status.ATTENTION, name="Ada"
     )
+
+
+def test_a_name_is_made_printable_and_never_makes_a_row_bad():
+    name = f"Ada\u200e  K.\x07 {'x' * 200}"
+    assert row("id,name", f"A,{name}").name == f"Ada K. {'x' * 90}"
+
+
+def test_a_name_stays_out_of_what_is_logged():
+    assert "Ada" not in repr(row("id,name", "A,Ada"))
 
 
 def test_a_ticket_may_be_a_card():
