@@ -1,11 +1,10 @@
 """The server process: `python -P -m central --db URL --keys DIR --port 8470`.
 
-Prints one line of JSON, `{"url": …}`, once it listens. Killing it at any moment loses nothing
-that was answered.
+Prints one line of JSON, `{"url": …}`, once it listens; with `--demo-login` also `"login"`, a link
+that works once. Killing it at any moment loses nothing that was answered.
 """
 
 import argparse
-import ipaddress
 import json
 import logging
 import socket
@@ -21,6 +20,10 @@ from central.app import create_app
 from central.errors import CentralFault
 from central.event import Central
 from central.lists import refresh
+from central.organiser import accounts
+from central.organiser.app import make_pages
+from central.organiser.links import is_loopback, login_link
+from central.organiser.web import Site
 from central.setup import open_central
 from tickets.errors import GateError
 
@@ -37,6 +40,7 @@ def serve(
     certificate: Path | None = None,
     key: Path | None = None,
     behind_proxy: bool = False,
+    demo_login: bool = False,
 ) -> None:
     """Serve until the process is told to stop.
 
@@ -44,17 +48,24 @@ def serve(
         port: 0 takes any free one; the line printed says which.
         certificate, key: PEM files. Without them only loopback is served, unless a proxy on
             this network does the encryption.
+        demo_login: Take one-time links instead of a login, and print one: on loopback alone.
     Raises:
         CentralFault: the address, the certificate or its key cannot be used.
     """
-    if certificate is None and not behind_proxy and not _is_loopback(host):
+    if certificate is None and not behind_proxy and not is_loopback(host):
         raise CentralFault(
             f"{host} can be reached from outside, and the server has no certificate",
             "Give --certificate and --key, or --behind-proxy when a proxy encrypts",
         )
+    if demo_login and (behind_proxy or not is_loopback(host)):
+        raise CentralFault(
+            "a login without password is for this computer alone",
+            "Leave --demo-login out, or serve on 127.0.0.1 without a proxy",
+        )
+    secure = certificate is not None or behind_proxy
+    pages = make_pages(Site(central, secure, demo_login))
     config = uvicorn.Config(
-        # Masked as it is, the page is for who sits at the server, not for the internet.
-        create_app(central, with_page=_is_loopback(host)),
+        create_app(central, pages),
         http="h11",
         log_level="warning",
         access_log=False,
@@ -64,12 +75,19 @@ def serve(
         h11_max_incomplete_event_size=16_384,
         ssl_certfile=certificate,
         ssl_keyfile=key,
+        # Else whoever calls could say who they are, in the log and for the back-off.
+        proxy_headers=behind_proxy,
     )
     _load(config, certificate, key)
     listener = _listen(host, port)
     threading.Thread(target=_keep_current, args=(central,), daemon=True, name="refresh").start()
     scheme = "https" if certificate else "http"
-    print(json.dumps({"url": f"{scheme}://{host}:{listener.getsockname()[1]}"}), flush=True)  # noqa: T201
+    said = {"url": f"{scheme}://{host}:{listener.getsockname()[1]}"}
+    if demo_login:
+        said["login"] = login_link(central, said["url"])
+    elif accounts.count(central) == 0:
+        _LOG.warning("nobody can log in yet; make an account with: admit central user add NAME")
+    print(json.dumps(said), flush=True)  # noqa: T201
     uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -88,13 +106,6 @@ def _load(config: uvicorn.Config, certificate: Path | None, key: Path | None) ->
         # The TLS library does not say which of the two.
         files = " or ".join(str(path) for path in (certificate, key) if path is not None)
         raise CentralFault(f"{files} cannot be read: {error.strerror}", remedy) from error
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -124,9 +135,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--keys", required=True, type=Path, help="with list.toml and event.toml")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", default=8470, type=int)
+    parser.add_argument("--demo-login", action="store_true", help="one-time links, on loopback")
     chosen = parser.parse_args(arguments)
     try:
-        serve(open_central(chosen.db, chosen.keys), chosen.host, chosen.port)
+        central = open_central(chosen.db, chosen.keys)
+        serve(central, chosen.host, chosen.port, demo_login=chosen.demo_login)
     except GateError as error:
         sys.exit(f"{error.cause}\n{error.remedy}")
 

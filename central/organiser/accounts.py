@@ -99,7 +99,7 @@ def _equip(connection: Connection, central: Central, name: str) -> Credentials:
     now, life = central.now(), WELCOME_LIFE
     add_ticket(connection, now, name, purpose="password", one_time=one_time, life=life)
     issuer = f"Admit {central.event}"
-    address = pyotp.TOTP(secret, issuer=issuer).provisioning_uri(name, issuer_name=issuer)
+    address = pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=issuer)
     return Credentials(name, address, secret, one_time)
 
 

@@ -50,9 +50,18 @@ def _finish(central: Central, number: int, outcome: str) -> None:
         connection.execute(change.values(outcome=outcome[:_MOST]))
 
 
-def log(central: Central, before: int | None = None, most: int = 100) -> list[dict[str, Any]]:
-    """The last changes, newest first; ``before``: those with a smaller number."""
+def log(
+    central: Central, before: int | None = None, most: int = 100, action: str | None = None
+) -> list[dict[str, Any]]:
+    """The last changes, newest first.
+
+    Args:
+        before: Those with a smaller number alone.
+        action: Those of this kind alone.
+    """
     query = select(audit).order_by(audit.c.number.desc()).limit(most)
+    if action is not None:
+        query = query.where(audit.c.action == action)
     if before is not None:
         query = query.where(audit.c.number < before)
     with central.database.reading() as connection:

@@ -53,6 +53,7 @@ def entries(central: Central, most: int = MOST) -> list[dict[str, Any]]:
                 "at": row["at"],
                 "direction": row["direction"],
                 "ticket": masked(bytes(row["ticket_key"])),
+                "key": bytes(row["ticket_key"]).hex(),
                 "id": row["reference"],
                 "list": row["list"],
                 "gate": row["gate"],
@@ -82,12 +83,16 @@ def gates(central: Central) -> list[dict[str, Any]]:
 
 def conflicts(central: Central, most: int = MOST) -> list[dict[str, Any]]:
     """Entries beyond what a ticket allows, newest first; both entries of each."""
-    query = select(conflict).where(conflict.c.stands == 1).order_by(conflict.c.cursor.desc())
+    query = select(conflict, ticket.c.reference).where(conflict.c.stands == 1)
+    query = query.outerjoin_from(conflict, ticket, ticket.c.key == conflict.c.ticket_key)
+    query = query.order_by(conflict.c.cursor.desc())
     with central.database.reading() as connection:
         rows = connection.execute(query.limit(most)).mappings().all()
         return [
             {
                 "ticket": masked(bytes(row["ticket_key"])),
+                "key": bytes(row["ticket_key"]).hex(),
+                "id": row["reference"],
                 "list": row["list"],
                 "found": row["found"],
                 "entry": _end(connection, bytes(row["presentation"])),
