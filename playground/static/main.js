@@ -117,15 +117,19 @@ function lookInput(id) {
   return input;
 }
 
+/** The cable between the columns: how it looks, and a word for it. */
+function wire() {
+  if (values.get("internet")) return ["cut", "cut"];
+  if (values.get("mode") === "training") return ["training", "training: nothing is sent"];
+  return WIRE[values.get("server")] || ["well", "connected"];
+}
+
 function turned(id, value) {
   const before = values.get(id);
   values.set(id, value);
   switches.set(id, value);
   if (id === "camera") gate.camera(value);
-  if (id === "internet" || id === "server") {
-    const [state, word] = values.get("internet") ? ["cut", "cut"] : WIRE[values.get("server")] || ["well", "connected"];
-    records.cable(state, word);
-  }
+  if (["internet", "server", "mode"].includes(id)) records.cable(...wire());
   if (id === "mode") verdict.train(value === "training");
   if (id === "fire" && before !== undefined && before !== value) verdict.evacuation(value);
   status({ [id]: value });

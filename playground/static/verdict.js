@@ -51,7 +51,7 @@ function refused(event) {
     put({ style: "no", big, next: `${fact}${event.next_step || ""}` });
     return;
   }
-  put({ style: "no", big, next: `${fact}What would you do?` });
+  put({ style: "no", big, next: `${fact}Your turn, steward: what would you do?` });
   question(event);
 }
 
@@ -60,7 +60,7 @@ function question(event) {
   answers.splice(parseInt(event.presentation.slice(-2), 16) % 3, 0, event.next_step);
   const answer = (text) => h("button", { type: "button", class: "secondary", onclick: () => reveal(event, text) }, text);
   $("exercise").hidden = false;
-  $("exercise").replaceChildren(h("p", {}, "Your turn, steward. What would you do?"), h("div", { class: "answers" }, ...answers.map(answer)));
+  $("exercise").replaceChildren(h("div", { class: "answers", role: "group", "aria-label": "What would you do?" }, ...answers.map(answer)));
 }
 
 function reveal(event, text) {
