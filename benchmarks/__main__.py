@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from benchmarks import (
     bench_admission,
     bench_decode,
+    bench_issue,
     bench_lists,
     bench_passages,
     bench_processes,
@@ -46,6 +47,7 @@ def measurements(quick: bool, ten_million: bool) -> dict[str, Measure]:
         "processes": lambda path: bench_processes.measure(path, rounds or bench_processes.ROUNDS),
         "sizes": lambda path: bench_lists.measure_sizes(path, sizes, rounds or bench_lists.ROUNDS),
         "load": lambda path: bench_lists.measure_load(path, rows, 1 if quick else 5),
+        "issue": lambda path: bench_issue.measure(path, (20, 50) if quick else bench_issue.SIZES),
         "screen": lambda path: bench_screen.measure(path, 3 if quick else bench_screen.ROUNDS),
         "sync_and_start": lambda path: bench_sync.measure(path, rows, records),
     }
