@@ -17,7 +17,7 @@ import zxingcpp
 
 from drivers.decoders import QR
 from drivers.frames import Frame
-from drivers.qr import PASSES, RotatingDecoder
+from drivers.qr import STILL_ROUNDS, RotatingDecoder
 from drivers.vision import cv2
 
 HEIGHT, WIDTH = 720, 1280
@@ -49,7 +49,7 @@ def measure(rounds: int = 300) -> dict[str, object]:
 
 def _compare(frames: list[Frame], rounds: int) -> dict[str, object]:
     decoder = RotatingDecoder()
-    for frame in frames * len(PASSES):  # a scene is static once every pass was tried on it
+    for frame in frames * (STILL_ROUNDS // len(frames) + 1):  # then the scene counts as static
         decoder.decode(frame)
     bare: list[float] = []
     product: list[float] = []

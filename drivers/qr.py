@@ -1,8 +1,7 @@
 """QR codes out of pixels: one public function for stills, one class for the live camera.
 
-A plain pass of zxing-cpp reads nine frames in ten that hold a code. What it misses is rescued by
-looking again at the frame smoothed, enlarged, sharpened or equalised; each of these spoils other
-frames, so that they only ever come second.
+A plain pass of zxing-cpp reads nine frames in ten that hold a code. What it misses is looked at
+again in the ways of `drivers.rescue`.
 """
 
 from __future__ import annotations
@@ -10,58 +9,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from drivers.decoders import DECODERS, Decoder, Symbol
 from drivers.errors import FrameError
 from drivers.frames import Frame
+from drivers.rescue import PASSES, Pass
+from drivers.scene import Scene
 from drivers.vision import cv2
 
 MOST_PIXELS = 64_000_000
-ENLARGED_PIXELS = 4_000_000
-"""Frames above this are not enlarged: four times the memory, for codes that are large anyway."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One way to look again at a frame. ``scale``: how much larger the changed image is."""
-
-    name: str
-    change: Callable[[Frame], Frame]
-    scale: float = 1.0
-
-
-def _smooth(frame: Frame) -> Frame:
-    return _frame(cv2.GaussianBlur(frame, (5, 5), 1.2))  # noise, moire of a screen
-
-
-def _enlarge(frame: Frame) -> Frame:
-    if frame.size > ENLARGED_PIXELS:
-        return frame
-    return _frame(cv2.resize(frame, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC))  # far away
-
-
-def _sharpen(frame: Frame) -> Frame:
-    blurred = cv2.GaussianBlur(frame, (0, 0), 2.0)
-    return _frame(cv2.addWeighted(frame, 2.2, blurred, -1.2, 0))  # out of focus
-
-
-def _equalise(frame: Frame) -> Frame:
-    return _frame(cv2.createCLAHE(2.0, (8, 8)).apply(frame))  # dim screen, faded print
-
-
-def _frame(image: object) -> Frame:
-    return np.asarray(image, dtype=np.uint8)
-
-
-PASSES: tuple[Pass, ...] = (
-    Pass("smooth", _smooth),
-    Pass("enlarge", _enlarge, 2.0),
-    Pass("sharpen", _sharpen),
-    Pass("equalise", _equalise),
-)
+STILL_ROUNDS = 300
+"""Frames of one still scene after which no rescue pass is tried on it any more, ten seconds."""
+STILL_EVERY = 15
+"""Frames between two passes while it is still; the first round comes at once."""
+FORGET = 0.9
+"""Share of a pass's cost that is still believed when it was left out once for being too dear."""
 
 
 def grey(frame: object) -> Frame:
@@ -86,7 +50,8 @@ def grey(frame: object) -> Frame:
             f"Pass one with 1 to {MOST_PIXELS // 1_000_000} megapixels",
         )
     if frame.ndim == 3:
-        return _frame(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_BGR2GRAY))
+        shades = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_BGR2GRAY)
+        return np.asarray(shades, dtype=np.uint8)
     return np.ascontiguousarray(frame)
 
 
@@ -116,10 +81,10 @@ def read_symbols(frame: object, decoder: Decoder = DECODERS["zxing"]) -> list[Sy
     return _largest_first(found)
 
 
-def _rescued(decoder: Decoder, rescue: Pass, image: Frame, invert: bool = True) -> list[Symbol]:
+def _rescued(decoder: Decoder, rescue: Pass, image: Frame) -> list[Symbol]:
     changed = rescue.change(image)
     scale = changed.shape[0] / image.shape[0]
-    return [Symbol(s.payload, s.size / scale) for s in decoder(changed, invert)]
+    return [Symbol(s.payload, s.size / scale) for s in decoder(changed, True)]
 
 
 def _largest_first(symbols: Sequence[Symbol]) -> list[Symbol]:
@@ -130,31 +95,11 @@ def _largest_first(symbols: Sequence[Symbol]) -> list[Symbol]:
     return [Symbol(payload, size) for payload, size in ordered]
 
 
-class Scene:
-    """Tells whether frames still show what the first of them showed, by a 160 x 90 thumbnail."""
-
-    STEP = 20  # grey levels; sensor noise and flicker stay below
-    SHARE = 0.005  # of the thumbnail; a ticket that enters the view changes three per cent
-
-    def __init__(self) -> None:
-        self._reference: Frame | None = None
-
-    def changed(self, image: Frame) -> bool:
-        """Whether ``image`` differs from the reference; it then becomes the reference."""
-        thumbnail = _frame(cv2.resize(image, (160, 90), interpolation=cv2.INTER_LINEAR))
-        if self._reference is not None:
-            difference = cv2.absdiff(thumbnail, self._reference)
-            if np.count_nonzero(difference > self.STEP) <= self.SHARE * thumbnail.size:
-                return False
-        self._reference = thumbnail
-        return True
-
-
 class RotatingDecoder:
     """Decodes the frames of a live camera: a plain pass each, on a miss one rescue pass, in turn.
 
-    Rescue is suspended once every pass was tried on a scene that has not changed since, and left
-    out for a frame whose plain pass took longer than ``budget`` seconds by ``timer``.
+    A frame gets no more than ``budget`` seconds by ``timer``: a rescue pass that took longer than
+    what is left is passed over. On a scene that stands still rescue becomes rare, then ends.
     """
 
     def __init__(
@@ -166,12 +111,12 @@ class RotatingDecoder:
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._decoder = decoder
-        self._rescue = rescue
         self._budget = budget if rescue else -math.inf
         self._timer = timer
         self._scene = Scene()
+        self._costs = [0.0] * len(PASSES)
         self._turn = 0
-        self._tried = 0
+        self._still = 0
 
     def decode(self, frame: object) -> list[Symbol]:
         """Return the symbols in ``frame``, largest first. Raises FrameError."""
@@ -180,14 +125,30 @@ class RotatingDecoder:
         found = self._decoder(image, True)
         if found:
             return _largest_first(found)
-        if self._timer() - started > self._budget or not self._worth_another_look(image):
+        left = self._budget - (self._timer() - started)
+        if left < 0 or not self._worth_another_look(image):
             return []
-        rescue = PASSES[self._turn]
-        self._turn = (self._turn + 1) % len(PASSES)
-        self._tried += 1
-        return _largest_first(_rescued(self._decoder, rescue, image, invert=False))
+        turn = self._affordable(left)
+        return [] if turn is None else self._rescue(image, turn)
+
+    def _rescue(self, image: Frame, turn: int) -> list[Symbol]:
+        self._turn = (turn + 1) % len(PASSES)
+        started = self._timer()
+        found = _rescued(self._decoder, PASSES[turn], image)
+        self._costs[turn] = self._timer() - started
+        return _largest_first(found)
+
+    def _affordable(self, left: float) -> int | None:
+        """The next pass in turn that took no longer than ``left`` when it was tried last."""
+        for step in range(len(PASSES)):
+            turn = (self._turn + step) % len(PASSES)
+            if self._costs[turn] <= left:
+                return turn
+            self._costs[turn] *= FORGET  # the machine may have been busy then: tried again in time
+        return None
 
     def _worth_another_look(self, image: Frame) -> bool:
-        if self._scene.changed(image):
-            self._tried = 0
-        return self._tried < len(PASSES)
+        self._still = 0 if self._scene.changed(image) else self._still + 1
+        if self._still < len(PASSES):
+            return True
+        return self._still < STILL_ROUNDS and self._still % STILL_EVERY == 0

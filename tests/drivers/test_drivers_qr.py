@@ -1,7 +1,9 @@
 """QR codes out of real pixels: what is read, in which order, and with how many looks."""
 
+import math
 import random
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,8 @@ from drivers import decoders
 from drivers.canvas import on_canvas
 from drivers.decoders import Symbol, decoder_named, zxing
 from drivers.errors import DecoderMissing, FrameError
-from drivers.qr import PASSES, RotatingDecoder, read_codes, read_symbols
+from drivers.qr import STILL_EVERY, STILL_ROUNDS, RotatingDecoder, read_codes, read_symbols
+from drivers.rescue import PASSES
 
 
 @pytest.mark.parametrize(
@@ -105,6 +108,13 @@ def test_no_pixels_crash_the_decoder(image):
 # --- the live camera
 
 
+def far_away(module):
+    """A symbol of so many pixels a module, as the lens and the sensor's cells average it."""
+    scale = module / 16
+    small = cv2.resize(pixels(scale=16), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return frame(small)
+
+
 class Eyes:
     """A decoder that writes down at what it looked, and sees only what it is told to."""
 
@@ -124,19 +134,30 @@ def test_frame_with_a_code_is_looked_at_once():
 
 def test_miss_gets_one_rescue_pass_a_frame_in_turn():
     """Each frame differs, as from a moving hand: the passes go round and round."""
-    decoder = RotatingDecoder(eyes := Eyes())
+    decoder = RotatingDecoder(eyes := Eyes(), budget=math.inf)
     for number in range(2 * len(PASSES)):
-        decoder.decode(noisy(frame(), 60, seed=number))
+        decoder.decode(noisy(frame()[:200, :300], 60, seed=number))
     heights = [shape[0] for shape, _ in eyes.looks]
-    assert heights == [720, 720, 720, 1440, 720, 720, 720, 720] * 2
-    assert [invert for _, invert in eyes.looks] == [True, False] * 8  # dark on light only: cheaper
+    assert heights == [200, 200, 200, 300, 200, 400] * 2
+    assert all(invert for _, invert in eyes.looks)  # telephones in dark mode are shown dim, too
 
 
-def test_rescue_is_suspended_on_a_scene_that_does_not_change():
-    decoder = RotatingDecoder(eyes := Eyes())
-    for number in range(20):
-        decoder.decode(noisy(frame(), 5, seed=number))  # a sensor's own noise is no change
-    assert len(eyes.looks) == 20 + len(PASSES)
+def looks_at_a_still_scene(frames):
+    decoder = RotatingDecoder(eyes := Eyes(), budget=math.inf)
+    views = [noisy(frame()[:90, :160], 5, seed) for seed in range(3)]
+    for number in range(frames):
+        decoder.decode(views[number % 3])  # a sensor's own noise is no change
+    return len(eyes.looks) - frames
+
+
+def test_rescue_becomes_rare_on_a_scene_that_does_not_change():
+    assert looks_at_a_still_scene(STILL_EVERY) == len(PASSES)
+    assert looks_at_a_still_scene(STILL_EVERY * 3 + 1) == len(PASSES) + 3
+
+
+def test_rescue_ends_on_a_scene_that_does_not_change_for_long():
+    most = len(PASSES) + STILL_ROUNDS // STILL_EVERY
+    assert looks_at_a_still_scene(STILL_ROUNDS + 99) < most
 
 
 def test_rescue_resumes_when_a_ticket_enters():
@@ -155,6 +176,40 @@ def test_rescue_is_left_out_when_the_plain_pass_took_too_long():
     assert len(eyes.looks) == 1
 
 
+class Machine:
+    """A decoder on a clock of its own: a look takes a hundredth of a second a line."""
+
+    def __init__(self):
+        self.now, self.heights = 0.0, []
+
+    def __call__(self, image, invert):
+        self.now += image.shape[0] / 100
+        self.heights.append(image.shape[0])
+        return []
+
+
+def test_rescue_pass_that_is_too_dear_for_the_budget_is_passed_over_and_tried_again_in_time():
+    machine = Machine()  # 100 lines: 1 s plain, then 1, 1.5 and 2 s
+    decoder = RotatingDecoder(machine, budget=2.6, timer=lambda: machine.now)
+    rescues = []
+    for number in range(24):
+        machine.heights.clear()
+        decoder.decode(noisy(frame()[:100, :100], 60, seed=number))
+        rescues += machine.heights[1:]
+    assert rescues[:8] == [100, 150, 200, 100, 150, 100, 150, 100]
+    assert rescues.count(200) > 1
+    assert len(rescues) == 24
+
+
+def test_frame_for_which_no_rescue_pass_is_cheap_enough_gets_none():
+    machine = Machine()
+    decoder = RotatingDecoder(machine, budget=1.5, timer=lambda: machine.now)
+    for number in range(len(PASSES) + 1):
+        machine.heights.clear()
+        decoder.decode(noisy(frame()[:100, :100], 60, seed=number))
+    assert machine.heights == [100]
+
+
 def test_rescue_can_be_switched_off():
     decoder = RotatingDecoder(eyes := Eyes(), rescue=False)
     decoder.decode(frame())
@@ -162,7 +217,7 @@ def test_rescue_can_be_switched_off():
 
 
 def test_size_of_an_enlarged_look_is_given_in_pixels_of_the_frame():
-    decoder = RotatingDecoder(Eyes(lambda look: look == 4))
+    decoder = RotatingDecoder(Eyes(lambda look: look == 4), budget=math.inf)
     decoder.decode(noisy(frame(), 60, seed=1))
     assert decoder.decode(noisy(frame(), 60, seed=2)) == [Symbol(b"x", 72.0)]
 
@@ -171,11 +226,13 @@ def test_size_of_an_enlarged_look_is_given_in_pixels_of_the_frame():
     ("case", "image"),
     [
         ("dim screen", dim(frame(pixels(scale=5)), 0.05)),
+        ("dim screen in dark mode", dim(255 - frame(pixels(scale=5)), 0.05)),
         ("out of focus", blurred(frame(pixels(scale=6)), 3.0)),
+        ("far away: 1.4 pixels a module", far_away(1.4)),
     ],
 )
 def test_live_camera_reads_within_one_round_what_a_plain_look_misses(case, image):
-    decoder = RotatingDecoder()
+    decoder = RotatingDecoder(budget=math.inf)
     assert zxing(image, True) == [], "the case must be one that needs rescue"
     found = [decoder.decode(noisy(image, 0.5, seed)) for seed in range(len(PASSES))]
     assert [Symbol(TICKET, s[0].size) for s in found if s][:1] != [], case
