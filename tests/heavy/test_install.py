@@ -281,6 +281,28 @@ def _kernel_clock(gate: Gate, allowed: str) -> int:
     return int(gate.machine.run(f"systemd-run --quiet --pipe --wait {unit} python3 -c '{ask}'"))
 
 
+def test_the_lanes_may_open_the_readers_that_are_configured_and_no_others(gate: Gate) -> None:
+    """A hand scanner in the file: serial lines and their group from the next ./install on."""
+    machine, dropin = gate.machine, "/etc/systemd/system/admit-scanner.service.d/reader-serial.conf"
+    plain = machine.run("cat /root/north.toml")
+    assert machine.try_(f"test -e {dropin}").status == 1
+    for lanes, serial in (
+        (plain.replace('1.0"]', '1.0", "wedge:serial:ttyACM0"]'), True),
+        (plain, False),
+    ):
+        (machine.root / "root" / "readers.toml").write_text(lanes)
+        machine.run(f"{INSTALL} --config /root/readers.toml")
+        assert (machine.try_(f"test -e {dropin}").status == 0) is serial
+        groups = machine.run(f"ps -o supgrp= -p {machine.main_pid('admit-scanner')}")
+        assert ("dialout" in groups) is serial
+        allowed = machine.run("systemctl show -p DeviceAllow admit-scanner")
+        assert ("char-ttyACM" in allowed) is serial
+    machine.run(
+        "test -s /etc/udev/rules.d/61-admit-readers.rules -a -s /etc/modprobe.d/admit-nfc.conf"
+    )
+    eventually(gate.ready)
+
+
 def test_the_pages_are_served(gate: Gate) -> None:
     """The steward's page names the gate."""
     page = f"http://127.0.0.1:{gate.port}/steward"
@@ -364,6 +386,12 @@ def test_uninstalling_keeps_the_state_and_says_where(gate: Gate) -> None:
     said = machine.run("cd /root/admit && ./install --uninstall")
     assert "/var/lib/admit" in said
     machine.run("test -s /var/lib/admit/scanner/journal.db -a -s /etc/admit/admit.toml")
-    for gone in ("/opt/admit", "/usr/local/bin/admit", "/etc/systemd/system/admit-sync.service"):
+    for gone in (
+        "/opt/admit",
+        "/usr/local/bin/admit",
+        "/etc/systemd/system/admit-sync.service",
+        "/etc/udev/rules.d/61-admit-readers.rules",
+        "/etc/modprobe.d/admit-nfc.conf",
+    ):
         assert machine.try_(f"test -e {gone}").status == 1
     assert machine.run("pgrep --count --full 'm (scanner|sync|screen) --config' || true") == "0"

@@ -23,6 +23,22 @@ def test_a_unit_has_no_fault_and_no_misspelt_word(unit: str, tmp_path: Path) -> 
     assert "PrivateTemp" in _run("systemd-analyze", "verify", "--man=no", str(copy))[1]
 
 
+@pytest.mark.parametrize("dropin", sorted(ROOT.glob("systemd/reader-*.conf")), ids=lambda p: p.stem)
+def test_what_a_reader_adds_has_no_misspelt_word_and_leaves_the_network_empty(
+    dropin: Path, tmp_path: Path
+) -> None:
+    """Each stays within what the unit may be exposed to."""
+    unit = tmp_path / "admit-scanner.service"
+    text = (ROOT / "systemd" / unit.name).read_text()
+    unit.write_text(text.replace("/opt/admit/current/bin/python", "/bin/true"))
+    unit.write_text(f"{unit.read_text()}\n{dropin.read_text()}")
+    assert _run("systemd-analyze", "verify", "--man=no", str(unit)) == (0, "")
+    assert "AF_INET" not in dropin.read_text()
+    words = ("security", "--offline=true", "--threshold=20", "--no-pager", str(unit))
+    status, said = _run("systemd-analyze", *words)
+    assert status == 0, said
+
+
 @pytest.mark.parametrize(("unit", "most"), [("scanner", 20), ("sync", 15), ("screen", 20)])
 def test_a_unit_is_exposed_no_more_than_it_must(unit: str, most: int) -> None:
     """systemd's own score, 0 to 100; without any protection it is 96."""
