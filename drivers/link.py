@@ -4,7 +4,7 @@ import socket
 from collections import deque
 from collections.abc import Sequence
 
-from drivers.messages import Fault, Heartbeat, Message, Recovered, Sighting, encode
+from drivers.messages import Fault, Heartbeat, Message, Notice, Recovered, Sighting, encode
 
 BUFFER = 32 << 10
 """Bytes asked of the kernel: a parent that stalls shall find few old sightings, not hundreds."""
@@ -19,7 +19,7 @@ class Link:
     """Sends without blocking. What the parent cannot take yet waits here:
 
     faults and recoveries all, in order (equal ones once); sightings of the newest frame only;
-    heartbeats not at all.
+    heartbeats and notices not at all.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -44,6 +44,11 @@ class Link:
         if len(self._faults) > MOST_FAULTS:
             raise ParentGone("the parent takes no faults")  # dead or hung: it starts us anew
         self.flush()
+
+    def notice(self, message: Notice) -> None:
+        """Send a word to the guest if the parent can take it now. Raises ParentGone."""
+        if self.flush():
+            self._sent(message)
 
     def heartbeat(self, message: Heartbeat) -> None:
         """Send a heartbeat if the parent can take it. Raises ParentGone."""

@@ -9,7 +9,7 @@ import binascii
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tickets.errors import GateError
@@ -17,6 +17,7 @@ from tickets.errors import GateError
 MOST_MESSAGE = 64 << 10
 MOST_PAYLOAD = 8 << 10
 """Bytes of a payload. A QR code holds 2953 (version 40-L, ISO/IEC 18004), a tag up to 8 KiB."""
+MOST_COUNTERS = 64
 HEARTBEAT_EVERY = 0.5
 """Seconds at most between two messages of a healthy reader."""
 
@@ -33,11 +34,15 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The decoding thread is alive. ``state``: ok, starting, no_picture, black, frozen."""
+    """The thread that reads is alive. ``state``: ok, starting, no_picture, black, frozen, lost.
+
+    ``counters``: what happened since the child's start, by name: polls, taps, failures by reason.
+    """
 
     at: float
     frames: int
     state: str
+    counters: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,17 @@ class Recovered:
     at: float
 
 
-Message = Sighting | Heartbeat | Fault | Recovered
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A word to the guest or the steward that is no fault: ``hold_still``, ``no_ticket``."""
+
+    name: str
+    cause: str
+    remedy: str
+    at: float
+
+
+Message = Sighting | Heartbeat | Fault | Recovered | Notice
 
 
 class MessageError(GateError):
@@ -72,11 +87,15 @@ def encode(message: Message) -> bytes:
         case Sighting(payload, medium, size, at):
             text = base64.b64encode(payload).decode("ascii")
             body = {"kind": "sighting", "payload": text, "medium": medium, "size": size, "at": at}
-        case Heartbeat(at, frames, state):
+        case Heartbeat(at, frames, state, counters):
             body = {"kind": "heartbeat", "at": at, "frames": frames, "state": state}
+            body |= {"counters": dict(counters)} if counters else {}
         case Fault(name, cause, remedy, at, lasting):
             body = {"kind": "fault", "name": name, "cause": cause[:2000], "remedy": remedy[:2000]}
             body |= {"at": at, "lasting": lasting}
+        case Notice(name, cause, remedy, at):
+            body = {"kind": "notice", "name": name, "cause": cause[:2000], "remedy": remedy[:2000]}
+            body |= {"at": at}
         case Recovered(name, at):
             body = {"kind": "recovered", "name": name, "at": at}
     return json.dumps(body).encode("ascii")
@@ -114,14 +133,23 @@ def _read(body: Mapping[str, Any]) -> Message:
             raise _strange("has a payload that is not base64") from error
         return Sighting(payload, str(body["medium"]), _finite(body["size"]), at)
     if kind == "heartbeat":
-        return Heartbeat(at, int(body["frames"]), str(body["state"]))
-    name = str(body["name"]) if kind in ("fault", "recovered") else ""
+        counters = _counters(body.get("counters", {}))
+        return Heartbeat(at, int(body["frames"]), str(body["state"]), counters)
+    name = str(body["name"]) if kind in ("fault", "recovered", "notice") else ""
+    if kind == "notice":
+        return Notice(name, str(body["cause"]), str(body["remedy"]), at)
     if kind == "fault":
         cause, remedy = str(body["cause"]), str(body["remedy"])
         return Fault(name, cause, remedy, at, bool(body["lasting"]))
     if kind == "recovered":
         return Recovered(name, at)
     raise _strange("is of an unknown kind")
+
+
+def _counters(value: Any) -> dict[str, int]:
+    if not isinstance(value, dict) or len(value) > MOST_COUNTERS:
+        raise _strange("has counters that are none")
+    return {str(name): int(count) for name, count in value.items()}
 
 
 def _finite(value: Any) -> float:

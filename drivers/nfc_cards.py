@@ -31,6 +31,8 @@ class Card:
         self.uid = uid
         self.gone = False
         """True: no longer in the field, whatever time it had."""
+        self.pulls_plug = False
+        """True: the reader's cable goes with it."""
 
     def select(self) -> None:
         """The field came on and the card was chosen: it starts from nothing."""
@@ -171,11 +173,11 @@ class NdefCard(Type4Card):
             raise ValueError(f"a message of {len(ndef)} bytes does not fit on type4")
         self.ndef_file = len(ndef).to_bytes(2, "big") + ndef
         self.capabilities = bytes.fromhex("000F20 00FF 00FF 0406E104") + size.to_bytes(2) + b"\0\0"
-        self._selected: str | None = None
+        self.selected: str | None = None
         super().__init__(uid)
 
     def reset(self) -> None:
-        self._selected = None
+        self.selected = None
 
     def apdu(self, command: bytes) -> bytes:
         if command[:4] == b"\x00\xa4\x04\x00":
@@ -189,7 +191,7 @@ class NdefCard(Type4Card):
     def read(self, offset: int, size: int) -> bytes:
         """READ BINARY of the selected file."""
         files = {"capabilities": self.capabilities, "ndef": self.ndef_file}
-        content = files.get(self._selected or "")
+        content = files.get(self.selected or "")
         if content is None:
             return NO_FILE
         if offset > len(content):
@@ -198,14 +200,14 @@ class NdefCard(Type4Card):
 
     def _application(self, command: bytes) -> bytes:
         named = command[5 : 5 + command[4]] if len(command) > 4 else b""
-        self._selected = "application" if named == NDEF_APPLICATION else None
-        return DONE if self._selected else NO_FILE
+        self.selected = "application" if named == NDEF_APPLICATION else None
+        return DONE if self.selected else NO_FILE
 
     def _file(self, name: bytes) -> bytes:
         found = {CAPABILITIES: "capabilities", NDEF_FILE: "ndef"}.get(name)
-        if self._selected is None or found is None:
+        if self.selected is None or found is None:
             return NO_FILE
-        self._selected = found
+        self.selected = found
         return DONE
 
 

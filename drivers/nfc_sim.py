@@ -18,6 +18,8 @@ import nfc.clf.device  # type: ignore[import-untyped]
 from drivers.nfc_cards import Card
 from drivers.pace import Pace
 
+UNPLUGGED = 2.0
+"""Seconds until somebody plugs the reader in again that a card took with it."""
 LARGEST_FRAME = 264
 """Bytes, as a PN532 takes them."""
 
@@ -33,6 +35,10 @@ class Field(Protocol):
         """False while the reader itself is unplugged."""
         ...
 
+    def found(self, card: Card) -> None:
+        """The reader selected this card."""
+        ...
+
 
 @dataclass(slots=True)
 class HandField:
@@ -41,7 +47,7 @@ class HandField:
     now: Callable[[], float]
     _card: Card | None = None
     _until: float = 0.0
-    _back_at: float = 0.0
+    _back_at: float = float("-inf")
 
     def place(self, card: Card | None, seconds: float = float("inf")) -> None:
         """Hold a card to the reader in place of any other; None takes it away."""
@@ -57,7 +63,13 @@ class HandField:
         return self._card
 
     def plugged(self) -> bool:
+        if self._card is not None and self._card.pulls_plug:
+            self._card = None
+            self.unplug(UNPLUGGED)
         return self.now() >= self._back_at
+
+    def found(self, card: Card) -> None:
+        """Nobody asked."""
 
 
 class SimulatedReader(nfc.clf.device.Device):  # type: ignore[misc]
@@ -85,6 +97,7 @@ class SimulatedReader(nfc.clf.device.Device):  # type: ignore[misc]
             return None
         card.select()
         self._selected = card
+        self._field.found(card)
         return nfc.clf.RemoteTarget(
             "106A",
             sens_res=bytearray(card.sens_res),

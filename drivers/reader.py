@@ -25,6 +25,7 @@ from tickets.errors import GateError
 
 READERS = {
     "camera": "drivers.camera_reader",
+    "nfc": "drivers.nfc_reader",
     "wedge": "drivers.wedge_reader",
 }
 """Where `build(uri, link)` of each kind is: a hand scanner's child loads no picture library."""

@@ -17,6 +17,9 @@ DRIVERS = {
     "camera:sim": "drivers.camera_sim:SimulatedCamera.open",
     "camera:v4l2": "drivers.camera_v4l2:V4l2Camera.open",
     "camera:rpicam": "drivers.camera_rpicam:RpicamCamera.open",
+    "nfc:usb": "drivers.nfc_open:UsbPort.of",
+    "nfc:tty": "drivers.nfc_open:TtyPort.of",
+    "nfc:sim": "drivers.nfc_open:SimPort.of",
     "wedge:serial": "drivers.wedge_serial:SerialWedge.open",
     "wedge:hid": "drivers.wedge_hid:HidWedge.open",
     "turnstile:gpio": "drivers.gpio:GpioTurnstile.open",
@@ -53,6 +56,11 @@ def open_camera(uri: DriverUri, report: Report) -> Camera:
 def open_wedge(uri: DriverUri, report: Report) -> Any:
     """Open a hand scanner; ``report`` gets what does not end it. Raises GateError."""
     return _opener(uri, "wedge")(uri, report)
+
+
+def nfc_port(uri: DriverUri) -> Any:
+    """The place of an NFC reader, which opens and reopens it. Raises GateError."""
+    return _opener(uri, "nfc")(uri)
 
 
 def _opener(uri: DriverUri, kind: str) -> Callable[..., Any]:

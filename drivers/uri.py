@@ -16,14 +16,18 @@ from drivers.uri_values import (
     Value,
     boolean,
     choice,
+    gpio_line,
     lamp_pins,
     needed,
+    nfc_line,
     none_or_name,
     number,
+    one_of,
     passage,
     pins,
     serial_line,
     socket_path,
+    usb_port,
     whole,
 )
 
@@ -53,6 +57,7 @@ _PICTURE: dict[str, Reader] = {
     "fps": number(0.5, 120),
 }
 _HELD: dict[str, Reader] = {"hold": number(0, 10)}  # seconds a scan counts as in view
+_CARDS: dict[str, Reader] = {"text": boolean}  # whether codes in text records count
 _LINE: dict[str, Reader] = {"active": choice("low", "high")}
 
 SCHEMES: Mapping[str, Scheme] = MappingProxyType(
@@ -73,6 +78,13 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             "camera:v4l2:/dev/video0",
         ),
         "camera:rpicam": Scheme(whole(0, 3), _DECODING | _PICTURE, "camera:rpicam:0"),
+        "nfc:usb": Scheme(usb_port, _CARDS, "nfc:usb:1-1.3"),
+        "nfc:tty": Scheme(
+            nfc_line,
+            _CARDS | {"speed": one_of(115_200, 230_400, 460_800, 921_600), "reset": gpio_line},
+            "nfc:tty:AMA0:pn532?speed=921600",
+        ),
+        "nfc:sim": Scheme(socket_path, _CARDS, "nfc:sim:/run/admit/visitor-nfc.sock"),
         "wedge:serial": Scheme(
             serial_line,
             _HELD

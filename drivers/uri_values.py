@@ -5,6 +5,7 @@ Each reader takes the text and returns the value, or raises ValueError with a ph
 """
 
 import math
+import re
 from collections.abc import Callable
 
 from drivers.errors import UriError
@@ -42,6 +43,39 @@ def whole(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def one_of(*values: int) -> Callable[[str], int]:
+    """Read one of some whole numbers."""
+
+    def read(text: str) -> int:
+        if text not in map(str, values):
+            raise ValueError(f"must be one of {', '.join(map(str, values))}, not '{text}'")
+        return int(text)
+
+    return read
+
+
+def gpio_line(text: str) -> int:
+    """Read one GPIO line."""
+    return _line(text)
+
+
+def usb_port(text: str) -> str:
+    """Read a USB port as the kernel names it: ``1-1.3``."""
+    if not re.fullmatch(r"\d{1,3}-\d{1,3}(\.\d{1,3}){0,6}", text):
+        raise ValueError(f"must be a USB port such as 1-1.3 (see `lsusb -t`), not '{text}'")
+    return text
+
+
+def nfc_line(text: str) -> str:
+    """Read a serial line and the chip on it: ``AMA0:pn532``, ``gatenfc1:pn532``, a whole path."""
+    name, _, chip = text.rpartition(":")
+    if chip != "pn532":
+        raise ValueError(f"must end with the chip, ':pn532', not '{text}'")
+    if not re.fullmatch(r"/dev/[\w./:-]+|[A-Za-z0-9-]+", name) or ".." in name:
+        raise ValueError(f"must name a serial line such as AMA0 or USB0, not '{name}'")
+    return text
 
 
 def choice(*words: str) -> Callable[[str], str]:
