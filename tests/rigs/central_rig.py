@@ -148,7 +148,8 @@ def serving(directory: Path, **event: Any) -> Iterator[CentralRig]:
 
 def reopen(rig: CentralRig) -> CentralRig:
     """The same event, opened anew as after a restart."""
-    return CentralRig(rig.directory, open_central(rig.db, rig.keys), database=rig.database)
+    central = open_central(rig.db, rig.keys, rig.central.now)
+    return CentralRig(rig.directory, central, database=rig.database)
 
 
 class Device:
