@@ -22,6 +22,8 @@ from tickets.rows import Status, Ticket
 SURE = 1.0
 """Seconds of error below which a synchronised clock is taken at its word."""
 DAY = 86_400.0
+GAP = 20
+"""Readings of a card between two showings that need no word: its owner's phone reads it too."""
 
 
 class ClaimState(StrEnum):
@@ -66,6 +68,10 @@ class Facts:
     """This lane came back after a crash less than 120 s ago."""
     training: bool = False
     """The lane is in training mode: test tickets count, real ones do not, and the reverse."""
+    counter: int | None = None
+    """Highest counter of this card's messages shown here or, as far as known, at another gate;
+    None: none was, or what is shown is no message.
+    """
     inside_now: int = 0
     """People inside on this list, as far as this gate knows."""
 
@@ -122,6 +128,17 @@ def _flag(status: Status, reason: Reason) -> Callable[[Facts], Verdict | None]:
         return refused(reason) if facts.ticket and int(facts.ticket.flags) & bits else None
 
     return test
+
+
+def _replayed(facts: Facts) -> Verdict | None:
+    shown = _counter(facts)
+    if shown is None or facts.counter is None or shown > facts.counter:
+        return None
+    return refused(Reason.REPLAYED, "this reading of the card was shown before")
+
+
+def _counter(facts: Facts) -> int | None:
+    return facts.credential.counter if isinstance(facts.credential, Credential) else None
 
 
 def _clock(facts: Facts) -> Verdict | None:
@@ -278,6 +295,7 @@ def _full(facts: Facts) -> Verdict | None:
 TESTS: tuple[Callable[[Facts], Verdict | None], ...] = (
     _rejected,
     _flag(Status.REVOKED, Reason.REVOKED),
+    _replayed,
     _clock,
     _list_age,
     _unknown,
@@ -319,7 +337,15 @@ def _marks(facts: Facts) -> Verdict:
         verdict = verdict.noting("clock not trusted: times not checked")
     if _list_is_old(facts):
         verdict = verdict.noting("list too old")
+    if _gap(facts):
+        verdict = verdict.noting("card was read elsewhere in between")
     return replace(verdict, detail=_group(facts))
+
+
+def _gap(facts: Facts) -> bool:
+    """Whether the card was read so often since it was last shown that somebody may collect."""
+    shown = _counter(facts)
+    return shown is not None and facts.counter is not None and shown - facts.counter > GAP
 
 
 def _soft_passback(facts: Facts, uses: tuple[Use, ...]) -> bool:

@@ -38,6 +38,8 @@ class Use:
     here: bool = True
     turned_back: bool = False
     """An annulment that this gate made by itself, because nobody went through."""
+    counter: int | None = None
+    """At another gate: of the card's message that was shown there."""
 
     @property
     def counts(self) -> bool:

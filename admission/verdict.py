@@ -41,7 +41,7 @@ NEXT_STEP: dict[Reason, str] = {
     Reason.WRONG_EVENT: "A ticket for another event. Check the date on it with the guest.",
     Reason.REVOKED: "This code was withdrawn. Ask for the newer ticket in the guest's mail.",
     Reason.STALE_CODE: "An old picture of the code. Ask the guest to open the live ticket.",
-    Reason.REPLAYED: "This very picture was used before. Ask for the live ticket.",
+    Reason.REPLAYED: "Shown before: maybe a copy. Ask for the live ticket, or for the card itself.",
     Reason.CLOCK_UNTRUSTED: "The gate does not know the time. Check the time on the ticket, ask.",
     Reason.LIST_TOO_OLD: "The gate's list is too old. Call the supervisor.",
     Reason.UNKNOWN: "Not on the list. Check the event and the name at the box office.",

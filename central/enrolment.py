@@ -57,7 +57,8 @@ def enrol(central: Central, body: Body) -> dict[str, str]:
         name = blake2b(public_key, digest_size=8).hexdigest()
         row = {"device": name, "public_key": public_key, "gate": gate, "software": software}
         _add_device(connection, row | {"enrolled": central.now()})
-    return {"device": name, "event": central.event, "event_key": central.event_key.hex()}
+    answer = {"device": name, "event": central.event, "event_key": central.event_key.hex()}
+    return answer | ({"card_key": central.card_key.hex()} if central.card_key else {})
 
 
 def _use_token(connection: Connection, token: str, public_key: bytes, now: float) -> str:

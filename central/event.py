@@ -26,6 +26,8 @@ class Central:
     """Ed25519 seed that policy, lists, deltas and times are signed with."""
     now: Callable[[], float] = time.time
     """Unix seconds."""
+    card_key: bytes | None = None
+    """16 bytes by which the event's cards prove themselves; gates get them when they enrol."""
 
     @property
     def signer(self) -> tuple[bytes, bytes]:

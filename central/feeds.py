@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, RowMapping, select
 
 from central.event import Central
-from central.schema import conflict, redemption
+from central.schema import conflict, reading, redemption
 from central.tokens import Caller
 
 PAGE = 1000
@@ -12,7 +12,10 @@ PAGE = 1000
 
 def redemptions_after(central: Central, after: int) -> dict[str, object]:
     """The answer to `GET /v1/redemptions`."""
-    query = select(redemption).where(redemption.c.cursor > after)
+    told = select(redemption, reading.c.counter).join(
+        reading, reading.c.presentation == redemption.c.presentation, isouter=True
+    )
+    query = told.where(redemption.c.cursor > after)
     with central.database.reading() as connection:
         rows = connection.execute(query.order_by(redemption.c.cursor).limit(PAGE)).mappings().all()
     found = [
@@ -28,6 +31,7 @@ def redemptions_after(central: Central, after: int) -> dict[str, object]:
             "epoch": bytes(row["epoch"]).hex(),
             "stands": bool(row["stands"]),
         }
+        | ({} if row["counter"] is None else {"counter": row["counter"]})
         for row in rows
     ]
     return {"redemptions": found, "next": rows[-1]["cursor"] if rows else after}

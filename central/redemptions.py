@@ -21,10 +21,12 @@ from central.counting import (
 )
 from central.event import policy_in_force
 from central.inserts import next_number, upsert
-from central.schema import conflict, record, redemption
+from central.schema import conflict, reading, record, redemption
 from central.tokens import Caller
 from store.records import Kind
 from store.uses import standing_after
+from tickets.cards import MAX_COUNTER
+from tickets.credential import Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,16 @@ def _keep(
         if outcome.scan
     ]
     upsert(connection, redemption, rows, ["presentation"])
+    counters = {presentation: _counter(outcome.scan) for presentation, outcome in told.items()}
+    counted = [{"presentation": p, "counter": n} for p, n in counters.items() if n is not None]
+    if counted:
+        upsert(connection, reading, counted, ["presentation"])
+
+
+def _counter(scan: dict[str, Any] | None) -> int | None:
+    """Of the card's message; one that no card can have would stop every gate that reads it."""
+    counter = scan.get("counter") if scan and scan.get("format") == Format.NTAG424 else None
+    return counter if type(counter) is int and 0 <= counter <= MAX_COUNTER else None
 
 
 def find_conflicts(connection: Connection, presentations: Collection[bytes], now: float) -> None:

@@ -17,9 +17,9 @@ from sqlalchemy import (
     literal_column,
 )
 
-VERSION = "2"
+VERSION = "3"
 """Raised with every change of the tables."""
-GROWN_FROM = frozenset({"1"})
+GROWN_FROM = frozenset({"1", "2"})
 """Versions that lack nothing but whole tables: their databases get these when they are opened."""
 METADATA = MetaData()
 
@@ -193,6 +193,14 @@ redemption = _table(
     comment="What the records say of each entry and exit",
 )
 Index("redemption_ticket", redemption.c.ticket_key, redemption.c.list)
+
+reading = _table(
+    "reading",
+    Column("presentation", LargeBinary, primary_key=True, comment="of a redemption"),
+    Column("counter", Whole, nullable=False, comment="of the card's message that was shown"),
+    comment="Redemptions by a card's message, which counts once: the card counts its messages",
+    by_key=True,
+)
 
 conflict = _table(
     "conflict",

@@ -13,7 +13,8 @@ from central.event import Central, event_of
 from central.schema import VERSION
 from central.statements import publish_keyset
 from tickets.bodies import Keyset
-from tickets.key_files import Role, load_key
+from tickets.key_files import Role, SecretKey, key_path, load_key
+from tickets.ntag424.keys import desk_keys
 
 MOST_POLICY = 1 << 18
 """Largest policy file in bytes."""
@@ -50,7 +51,7 @@ def initialise(url: str, keys: Path, now: Callable[[], float] = time.time) -> Ce
 
 
 def open_central(url: str, keys: Path, now: Callable[[], float] = time.time) -> Central:
-    """Open a database with the list key and the event key; no other key is read.
+    """Open a database with the list key, the event key and that of its cards, if it has one.
 
     Raises:
         KeyFault: a key is missing or not kept safe.
@@ -64,12 +65,25 @@ def _central(database: Database, keys: Path, now: Callable[[], float]) -> Centra
     with database.reading() as connection:
         event = event_of(connection)
     for key in (listing, event_key):
-        if key.event != event:
-            raise CentralFault(
-                f"the {key.role} key is of event {key.event}, the database serves {event}",
-                "Name the key directory and the database of one event",
-            )
-    return Central(database, event, event_key.secret, listing.secret, now)
+        _check_event(key, event)
+    return Central(database, event, event_key.secret, listing.secret, now, _card_key(keys, event))
+
+
+def _card_key(keys: Path, event: str) -> bytes | None:
+    """What gates need of the card key; None: this event was made without one."""
+    if not key_path(keys, Role.CARDS).exists():
+        return None
+    key = load_key(keys, Role.CARDS)
+    _check_event(key, event)
+    return desk_keys(key.secret).gate.master
+
+
+def _check_event(key: SecretKey, event: str) -> None:
+    if key.event != event:
+        raise CentralFault(
+            f"the {key.role} key is of event {key.event}, the database serves {event}",
+            "Name the key directory and the database of one event",
+        )
 
 
 def read_policy(path: Path) -> dict[str, object]:

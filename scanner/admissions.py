@@ -6,14 +6,14 @@ outcomes; nothing is released before `conclude` has returned.
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from admission.clock import Clock
 from admission.decide import Claim, Decision, Facts, decide
 from admission.direction import Direction
 from admission.errors import GateError
-from admission.history import merge, turned_back
+from admission.history import Use, merge, turned_back
 from admission.rules import CheckInList, GatePolicy, Product
 from admission.verdict import Reason, refused
 from scanner.books import Books, Elsewhere
@@ -91,6 +91,7 @@ class Admissions:
         rival = self._reserve(showing)
         if rival and showing.direction is Direction.ENTRY:  # an exit is never refused
             verdict = refused(Reason.TAKEN_ELSEWHERE, f"in use at lane {rival.lane} right now")
+            showing.counted = False  # or it would make a replay of the showing that goes on
             return self._record(showing, Claim(), Decision(verdict), self._books().serial)
         try:
             failpoint("reserved")
@@ -137,7 +138,12 @@ class Admissions:
             reason = verdict.reason.value if verdict.reason else None
             journal.append(
                 self._stamp.record(
-                    Kind.SCAN, showing, verdict="checked", reason=reason, claim="none"
+                    Kind.SCAN,
+                    showing,
+                    counter=showing.counter,
+                    verdict="checked",
+                    reason=reason,
+                    claim="none",
                 )
             )
         return decision
@@ -345,6 +351,7 @@ class Admissions:
         return replace(
             facts,
             uses=merge(journal.uses(showing.ticket_key), facts.uses),
+            counter=_highest(showing, showing.ticket_key, facts.uses, journal),
             inside_now=self._inside_soon(showing.check_in_list),
         )
 
@@ -372,6 +379,7 @@ class Admissions:
             self._stamp.record(
                 Kind.SCAN,
                 showing,
+                counter=showing.counter,
                 verdict="admitted" if verdict.admitted else "refused",
                 reason=verdict.reason.value if verdict.reason else None,
                 claim=claim.state.value,
@@ -397,6 +405,17 @@ class Admissions:
             self._owed.append(record)
             return False
         return True
+
+
+def _highest(
+    showing: Showing, ticket_key: bytes, elsewhere: Sequence[Use], journal: Journal
+) -> int | None:
+    """The highest counter of this card's messages that was shown before this showing."""
+    if showing.counter is None or showing.continuation:  # who follows in a group shows nothing
+        return None
+    seen = [use.counter for use in elsewhere if use.counter is not None]
+    here = journal.highest_counter(ticket_key)
+    return max(seen if here is None else [*seen, here], default=None)
 
 
 def _as_interrupted(entry: Entry) -> dict[str, object]:

@@ -52,4 +52,5 @@ def _use(row: RedemptionElsewhere) -> Use:
         where=row.gate,
         standing=Standing.PASSED if row.stands else Standing.ANNULLED,
         here=False,
+        counter=row.counter,
     )

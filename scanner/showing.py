@@ -30,9 +30,18 @@ class Showing:
     """Signed, but not on the list: the authority is told, or it would not know the ticket."""
     asked_at: float | None = None
     """When its claim was asked for, monotonic seconds; None: no claim."""
+    counted: bool = True
+    """Whether it uses up the card's message; not so while another showing of the card goes on."""
     left: int = 0
     """Entries left after this one, once decided."""
     presentation: bytes = field(default_factory=lambda: os.urandom(16))
+
+    @property
+    def counter(self) -> int | None:
+        """Of a card's message that counts here; None: there is none."""
+        if not self.counted or isinstance(self.credential, Rejection):
+            return None
+        return self.credential.counter
 
     def next_of_group(self) -> "Showing":
         """The same ticket for the next person: a presentation of its own."""

@@ -40,6 +40,9 @@ __all__ = [
     "verify_chain",
 ]
 
+COUNTERS = """CREATE INDEX IF NOT EXISTS counters ON records(ticket_key, counter)
+    WHERE ticket_key IS NOT NULL AND counter IS NOT NULL"""
+"""A journal of an older version gets it at its first opening; a new one has it: see journal.sql."""
 _INSERT = (
     f"INSERT INTO records(seq, prev, hash, {COLUMNS}) "
     f"VALUES (?, ?, ?, {', '.join('?' * len(FIELDS))})"
@@ -69,6 +72,7 @@ class Journal:
             self._reader = opened.enter_context(closing(connect(path, "mode=ro")))
             self.epoch = bytes(self._meta("epoch"))
             self._check_event(event)
+            self._db.execute(COUNTERS)
             last = self._last()
             self._index = hold_index(path)
             opened.pop_all()
@@ -134,6 +138,15 @@ class Journal:
             return fold(rows)
         except ValueError as error:
             raise damaged(self.path, str(error)) from error
+
+    def highest_counter(self, ticket_key: bytes) -> int | None:
+        """Of a card's messages shown here, refused ones too; None: there was none."""
+        with self._lock, named(self.path):
+            row = self._db.execute(
+                "SELECT max(counter) FROM records WHERE ticket_key = ? AND counter IS NOT NULL",
+                [ticket_key],
+            ).fetchone()
+        return None if row[0] is None else int(row[0])
 
     def interrupted(self) -> list[Entry]:
         """Admissions without an outcome: the gate died in the middle of them.

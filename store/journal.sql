@@ -35,6 +35,10 @@ CREATE TABLE records(
 CREATE INDEX uses ON records(ticket_key)
     WHERE ticket_key IS NOT NULL AND verdict IS NOT 'refused' AND verdict IS NOT 'checked';
 
+-- The messages of each card that were shown here, admitted or not: none works twice.
+CREATE INDEX counters ON records(ticket_key, counter)
+    WHERE ticket_key IS NOT NULL AND counter IS NOT NULL;
+
 CREATE TRIGGER records_are_not_changed BEFORE UPDATE ON records
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER records_are_not_deleted BEFORE DELETE ON records

@@ -190,8 +190,8 @@ class Mirror:
         with self._transaction() as base:
             base.executemany(
                 "INSERT OR REPLACE INTO redemption"
-                " (presentation, ticket_key, list, direction, at, gate, device, epoch, stands)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " (presentation, ticket_key, list, direction, at, gate, device, epoch, stands,"
+                " counter) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [_redemption_values(row) for row in rows],
             )
             _move(base, "redemptions", cursor)
@@ -344,7 +344,7 @@ def _intent(*row: Any) -> Intent:
 def _redemption_values(row: RedemptionElsewhere) -> tuple[object, ...]:
     return (
         *(row.presentation, row.ticket_key, row.list, row.direction, float(row.at)),
-        *(row.gate, row.device, row.epoch, int(row.stands)),
+        *(row.gate, row.device, row.epoch, int(row.stands), row.counter),
     )
 
 

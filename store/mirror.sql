@@ -16,6 +16,7 @@ CREATE TABLE redemption (
     device TEXT NOT NULL,           -- device id of the gate; ours are our own scans come back
     epoch BLOB NOT NULL,            -- journal epoch of that gate, 8 bytes
     stands INTEGER NOT NULL,        -- 1: counts; 0: annulled
+    counter INTEGER,                -- of the card's message that was shown; NULL: something else was
     PRIMARY KEY (ticket_key, presentation)
 ) WITHOUT ROWID, STRICT;
 CREATE TABLE intent (

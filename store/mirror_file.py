@@ -7,7 +7,9 @@ from pathlib import Path
 from store.files import sync_directory
 
 _SCHEMA = Path(__file__).with_name("mirror.sql")
-_VERSION = 1
+_VERSION = 2
+_GROWTH = {1: "ALTER TABLE redemption ADD COLUMN counter INTEGER;"}
+"""What a mirror of each older version lacks."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -38,6 +40,9 @@ def _prepare(base: sqlite3.Connection) -> None:
     version = base.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
         base.executescript(f"BEGIN; {_SCHEMA.read_text()} PRAGMA user_version={_VERSION}; COMMIT;")
+    elif version in _GROWTH:
+        steps = "".join(_GROWTH[step] for step in range(version, _VERSION))
+        base.executescript(f"BEGIN; {steps} PRAGMA user_version={_VERSION}; COMMIT;")
     elif version != _VERSION:
         raise sqlite3.DatabaseError(f"made by another version ({version})")
     if (found := base.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":

@@ -70,6 +70,8 @@ class RedemptionElsewhere:
     epoch: bytes
     stands: bool
     """False: annulled, it no longer counts."""
+    counter: int | None = None
+    """Of the card's message that was shown, which must not work again; None: something else was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,8 @@ class MirrorReader:
     def redemptions(self, ticket_key: bytes) -> Elsewhere:
         """What is known of `ticket_key` (16 bytes), within the budget."""
         rows = self._read(
-            "SELECT presentation, ticket_key, list, direction, at, gate, device, epoch, stands"
-            " FROM redemption WHERE ticket_key = ? LIMIT ?",
+            "SELECT presentation, ticket_key, list, direction, at, gate, device, epoch, stands,"
+            " counter FROM redemption WHERE ticket_key = ? LIMIT ?",
             (ticket_key, _MOST_ROWS),
             self._budget,
             _redemption,
@@ -226,8 +228,11 @@ def _typed(row: tuple[Any, ...], kinds: tuple[type, ...]) -> tuple[Any, ...]:
 
 
 def _redemption(row: tuple[Any, ...]) -> RedemptionElsewhere:
-    values = _typed(row, (bytes, bytes, str, str, float, str, str, bytes, int))
-    return RedemptionElsewhere(*values[:-1], stands=bool(values[-1]))  # type: ignore[misc]
+    counter = row[-1]
+    values = _typed(row[:-1], (bytes, bytes, str, str, float, str, str, bytes, int))
+    if counter is not None and type(counter) is not int:
+        raise TypeError(f"a {type(counter).__name__} where a counter belongs")
+    return RedemptionElsewhere(*values[:-1], stands=bool(values[-1]), counter=counter)  # type: ignore[misc]
 
 
 def _statement(row: tuple[Any, ...]) -> tuple[int, str, bytes]:

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from tickets.cards import MAX_COUNTER
+
 _Cursor = Annotated[int, Field(ge=0, lt=2**62)]
 _Time = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 _Text = Annotated[str, Field(max_length=512)]
@@ -64,6 +66,8 @@ class Enrolled(_Model):
     device: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
     event: _Text
     event_key: _Key
+    card_key: Annotated[bytes, _Hex, _of_length(16)] | None = None
+    """By which the event's cards prove themselves; None: it has no cards."""
 
 
 class Bearer(_Model):
@@ -102,6 +106,8 @@ class Redemption(_Model):
     device: _Text
     epoch: _Epoch
     stands: bool
+    counter: Annotated[int, Field(ge=0, le=MAX_COUNTER)] | None = None
+    """Of the card's message that was shown; None: something else was."""
 
 
 class Redemptions(_Model):

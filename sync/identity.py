@@ -21,6 +21,8 @@ from sync.answers import Bearer, Enrolled
 from sync.errors import EnrolmentMissing, IdentityDamaged, WrongEvent
 from sync.http import Http
 
+CARD_FILE = "cards.json"
+"""What readers of cards need, and no other process: `drivers.nfc_keys` reads it."""
 _SECONDS = 20.0
 _RENEW_BEFORE = 3600.0
 
@@ -34,6 +36,8 @@ class Identity:
     event: str
     event_key: bytes
     """32 bytes: names tickets at rest."""
+    card_key: bytes | None = None
+    """16 bytes by which the event's cards prove themselves; it is kept in a file of its own."""
 
 
 def device_key(directory: Path) -> SigningKey:
@@ -110,7 +114,7 @@ def _ask(http: Http, key: SigningKey, token: str, gate: str) -> Identity:
     asked = {"token": token, "public_key": public, "gate": gate, "software": "admit"}
     body = json.dumps(asked).encode()
     said = http.ask(Enrolled, "POST", "/v1/enrol", body=body, seconds=_SECONDS)
-    return Identity(said.device, said.event, said.event_key)
+    return Identity(said.device, said.event, said.event_key, said.card_key)
 
 
 def _save(directory: Path, identity: Identity) -> None:
@@ -119,6 +123,9 @@ def _save(directory: Path, identity: Identity) -> None:
         "event": identity.event,
         "event_key": identity.event_key.hex(),
     }
+    if identity.card_key is not None:  # first: with the identity there, nobody asks again
+        card = json.dumps({"event": identity.event, "card_key": identity.card_key.hex()})
+        replace_durably(directory / CARD_FILE, card.encode(), mode=0o640)
     replace_durably(directory / "identity.json", json.dumps(saved).encode(), mode=0o640)
 
 

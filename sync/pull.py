@@ -204,6 +204,7 @@ def _rows(page: Iterable[Redemption]) -> Iterable[RedemptionElsewhere]:
             row.device,
             row.epoch,
             row.stands,
+            row.counter,
         )
         for row in page
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admission.clock import ClockState
-from admission.decide import Claim, ClaimState, decide
+from admission.decide import GAP, Claim, ClaimState, decide
 from admission.direction import Direction
 from admission.history import Standing
 from admission.rules import AntiPassback, CheckInList, Fallback, GatePolicy, Product
@@ -437,3 +437,57 @@ def test_any_facts_get_one_whole_answer(known: Any, history: list[Any]) -> None:
     assert verdict.admitted or known.direction is not EXIT
     assert decision.left >= 0
     assert verdict.admitted or decision.resumes is None
+
+
+# -- a card's message counts once ----------------------------------------------------------------
+
+
+def message(shown, last=None, **changes):
+    """A card's message `shown`, after `last`."""
+    card = credential(format=Format.NTAG424, issuer=b"", counter=shown)
+    return facts(credential=card, counter=last, **changes)
+
+
+@pytest.mark.parametrize("shown", [0, 6, 7])
+def test_a_card_s_message_that_is_not_newer_than_the_last_is_replayed(shown):
+    assert decide(message(shown, last=7)).verdict.reason is Reason.REPLAYED
+
+
+@pytest.mark.parametrize("last", [None, 0, 7])
+def test_a_newer_message_of_a_card_is_admitted(last):
+    verdict = decide(message(8, last=last)).verdict
+    assert verdict.admitted
+    assert not verdict.attention
+
+
+def test_a_counter_that_begins_again_is_a_replay_not_a_new_card():
+    """No chip goes round: behind its last counter it gives no more messages."""
+    assert decide(message(0, last=2**24 - 1)).verdict.reason is Reason.REPLAYED
+
+
+@pytest.mark.parametrize(("shown", "told"), [(7 + GAP, False), (8 + GAP, True)])
+def test_a_gap_in_a_card_s_readings_is_told_and_refuses_nobody(shown, told):
+    verdict = decide(message(shown, last=7)).verdict
+    assert verdict.admitted
+    assert bool(verdict.attention) is told
+
+
+def test_a_replay_is_told_before_the_entry_that_the_first_one_made():
+    uses = (use(),)
+    assert decide(message(7, last=7, uses=uses)).verdict.reason is Reason.REPLAYED
+
+
+def test_who_leaves_with_a_replayed_message_is_let_out_with_a_warning():
+    verdict = decide(message(7, last=7, direction=EXIT)).verdict
+    assert verdict.admitted
+    assert "replayed" in verdict.attention
+
+
+def test_a_live_answer_has_no_counter_and_is_never_a_replay():
+    assert decide(message(None, last=7)).verdict.admitted
+
+
+def test_a_card_that_is_on_no_list_is_unknown_whatever_the_policy():
+    """It says who it is, not what it was sold for."""
+    open_policy = replace(facts().policy, list_required=False)
+    assert decide(message(8, ticket=None, policy=open_policy)).verdict.reason is Reason.UNKNOWN

@@ -99,6 +99,8 @@ class Server:
         self.claims: dict[str, str] = {}
         self.tombstones: set[str] = set()
         self.enrolled: dict[str, str] = {}
+        self.card_key: str | None = None
+        """Of an event with cards, 16 bytes in hex."""
         self.bearers = 0
         self.commands: list[dict[str, str]] = []
         self._previous: dict[str, bytes] = {}
@@ -223,7 +225,8 @@ class Server:
     def _enrol(self, body: Mapping[str, str]) -> tuple[int, Any]:
         if self.enrolled.setdefault(body["token"], body["public_key"]) != body["public_key"]:
             return 403, {"error": "token_refused", "cause": "used", "remedy": "make another"}
-        return 201, {"device": "ab" * 8, "event": EVENT, "event_key": EVENT_KEY.hex()}
+        answer = {"device": "ab" * 8, "event": EVENT, "event_key": EVENT_KEY.hex()}
+        return 201, answer | ({"card_key": self.card_key} if self.card_key else {})
 
     def _token(self, _: object) -> tuple[int, Any]:
         self.bearers += 1

@@ -360,3 +360,32 @@ def test_a_record_that_cannot_be_stored_is_named(journal):
     with pytest.raises(JournalUnavailable):
         journal.record(replace(record(), at=float("nan")))
     assert journal.seq == 0
+
+
+# -- a card's counter ----------------------------------------------------------------------------
+
+
+def test_the_highest_counter_of_a_card_is_kept_across_restarts(path, journal):
+    """Of refused and checked showings too: what was shown once must not work again."""
+    for number, verdict in enumerate(("admitted", "refused", "checked")):
+        journal.record(record(number, verdict=verdict, counter=5 + number, format="ntag424"))
+    journal.record(record(9, ticket_key=b"L" * 16, counter=99))
+    journal.record(record(10, Kind.FOLDED, ticket_key=None, counter=500))
+    journal.close()
+    again = Journal(path, EVENT)
+    assert again.highest_counter(KEY) == 7
+    assert again.highest_counter(b"?" * 16) is None
+
+
+def test_a_journal_made_before_there_were_cards_learns_to_find_their_counters(path, journal):
+    journal.record(record(counter=5))
+    journal.close()
+    write_past_the_triggers(path, "DROP INDEX counters")
+    again = Journal(path, EVENT)
+    assert again.highest_counter(KEY) == 5
+    plan = again._db.execute(
+        "EXPLAIN QUERY PLAN SELECT max(counter) FROM records WHERE ticket_key = ? "
+        "AND counter IS NOT NULL",
+        [KEY],
+    ).fetchall()
+    assert "counters" in str(plan)

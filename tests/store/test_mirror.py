@@ -211,17 +211,37 @@ def test_a_mirror_of_another_version_is_set_aside(path):
     assert "another version" in Mirror(path).rebuilt.cause
 
 
-def test_rows_a_hacked_writer_shaped_otherwise_are_damage_not_a_crash(path):
+@pytest.mark.parametrize("rest", ["'y', NULL", "1, 'many'", "1, 1.5"])
+def test_rows_a_hacked_writer_shaped_otherwise_are_damage_not_a_crash(path, rest):
     base = sqlite3.connect(path)
     base.execute(
         "CREATE TABLE redemption (presentation, ticket_key, list, direction, at, gate, device,"
-        " epoch, stands)"
+        " epoch, stands, counter)"
     )
-    base.execute("INSERT INTO redemption VALUES (1, ?, 2, 3, 'x', 4, 5, 6, 'y')", (KEY,))
+    row = "zeroblob(16), ?, 'main', 'entry', 1.0, 'south', 'd', zeroblob(8)"
+    base.execute(f"INSERT INTO redemption VALUES ({row}, {rest})", (KEY,))
     base.commit()
     reader = MirrorReader(path)
     assert reader.redemptions(KEY).stale
     assert isinstance(reader.fault, MirrorDamaged)
+
+
+def test_the_counter_of_a_card_s_message_comes_back_as_it_was_told(path):
+    writer, reader = Mirror(path), MirrorReader(path)
+    rows = [redemption(presentation=bytes([n]) * 16, counter=n or None) for n in range(3)]
+    writer.add_redemptions(rows, 9)
+    assert sorted((row.counter or 0) for row in reader.redemptions(KEY).rows) == [0, 1, 2]
+
+
+def test_a_mirror_of_the_version_before_is_kept_and_learns_of_counters(path):
+    """What it knows stays: an intent that is forgotten is a claim that nobody settles."""
+    first = Mirror(path)
+    first.add_redemptions([redemption()], 9)
+    first._base.executescript("ALTER TABLE redemption DROP COLUMN counter; PRAGMA user_version=1")
+    again = Mirror(path)
+    assert again.rebuilt is None
+    again.add_redemptions([redemption(presentation=bytes(16), counter=7)], 10)
+    assert {row.counter for row in MirrorReader(path).redemptions(KEY).rows} == {None, 7}
 
 
 def test_a_refused_page_leaves_neither_rows_nor_cursor(path):

@@ -104,3 +104,18 @@ def test_a_bearer_is_renewed_before_its_day_ends_and_when_it_is_refused(server, 
 def test_a_call_with_a_bearer_that_ran_out_is_made_once_more(server, gate):
     server.bearers += 1  # the server forgot ours
     assert gate.redemptions(0) == ([], 0)
+
+
+def test_the_key_of_the_cards_lies_in_a_file_of_its_own(server, tmp_path):
+    """The lane process reads the identity, and must not hold what cards prove themselves by."""
+    server.card_key = "ab" * 16
+    enrolled(server, tmp_path)
+    path = tmp_path / "cards.json"
+    assert json.loads(path.read_text()) == {"event": EVENT, "card_key": "ab" * 16}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert "ab" * 16 not in (tmp_path / "identity.json").read_text()
+
+
+def test_an_event_without_cards_leaves_no_key_of_them(server, tmp_path):
+    enrolled(server, tmp_path)
+    assert not (tmp_path / "cards.json").exists()

@@ -317,3 +317,11 @@ def test_a_policy_is_signed_by_a_list_key(published, puller):
     published.publish({"lists": {}, "products": {}}, 2, signers=[signer(LIST_SEED)])
     puller.poll()
     assert puller.fault is None
+
+
+def test_a_card_s_counter_is_kept_with_its_redemption(published, puller, mirror):
+    published.redeem(bytes(16), ticket(1).key, counter=7)
+    published.redeem(bytes(15) + b"1", ticket(1).key)
+    puller.poll()
+    rows = MirrorReader(mirror.path).redemptions(ticket(1).key).rows
+    assert {row.counter for row in rows} == {None, 7}
