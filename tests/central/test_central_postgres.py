@@ -26,7 +26,6 @@ from tests.rigs.central_rig import CentralRig, Device, make_event, reopen
 from tests.rigs.postgres_rig import Cluster, cluster
 
 GATES = 12
-ROUNDS = 25
 SINGLES = [f"S{number}" for number in range(30)]
 GROUPS = [f"F{number}" for number in range(4)]
 CSV = "id,product,entries\n" + "".join(
@@ -45,10 +44,10 @@ class Gate:
         self.entered: Counter[str] = Counter()
         self.sent: list[dict[str, Any]] = []
 
-    def work(self) -> None:
-        """Show tickets, most of which others show in the same moment."""
-        for _ in range(ROUNDS):
-            ticket = self.chance.choice(SINGLES[:10] + GROUPS + SINGLES)
+    def work(self, together: threading.Barrier) -> None:
+        """Show the same tickets as all the others, each in the same moment."""
+        for ticket in SINGLES + GROUPS:
+            together.wait()
             presentation = self.chance.randbytes(16)
             answer = self.device.claim(presentation, self.rig.key(ticket))
             assert answer.get("result") in ("granted", "taken"), answer
@@ -111,12 +110,16 @@ def at_work(two: list[CentralRig], clients: list[Any]) -> tuple[list[Gate], dict
         rig = two[number % 2]
         device = Device(clients[number % 2], rig.enrol_token(f"g{number}"), f"g{number}")
         gates.append(Gate(rig, device, number))
-    stop, seen = threading.Event(), dict[str, bool]()
+    stop, seen, together = (
+        threading.Event(),
+        dict[str, bool](),
+        threading.Barrier(GATES, timeout=20),
+    )
     watcher = Device(clients[0], two[0].enrol_token("watcher"), "watcher")
     with ThreadPoolExecutor(GATES + 1) as pool:
         watching = pool.submit(follow, watcher, stop, seen)
         try:
-            for done in [pool.submit(gate.work) for gate in gates]:
+            for done in [pool.submit(gate.work, together) for gate in gates]:
                 done.result()
         finally:
             stop.set()
