@@ -15,7 +15,7 @@ HAS_PIP := $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m en
 UV := uv==0.13.9
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-header --python-version 3.11 --only-binary :all:
-PACKAGES := tickets admission store drivers config scanner sync screen central cli
+PACKAGES := tickets admission store drivers config scanner sync screen central cli playground
 
 .PHONY: demo test heavy lint types bench nightly fuzz lock lock-check wheel clean
 .DELETE_ON_ERROR:
@@ -46,8 +46,9 @@ $(VENV)/.uv: Makefile | $(BIN)/python
 	@$(PIP) install --only-binary :all: "$(UV)"
 	@touch $@
 
+# make demo CAMERA=/dev/video0: a webcam as one more reader of the entry lane.
 demo: $(VENV)/.run
-	@$(BIN)/python -P -m cli demo
+	@$(BIN)/python -P -m cli demo $(if $(CAMERA),--camera $(CAMERA))
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n auto --dist loadgroup -m "not heavy and not nightly"

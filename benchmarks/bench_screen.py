@@ -6,6 +6,7 @@ events. Guests type their codes, so that no picture's time is in it.
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.figures import Figures, summary
-from cli.demo_show import free_port
 from cli.gate_client import GateClient
 from tests.rigs.central_rig import make_event
 from tests.rigs.real_gate import RealGate, code_of
@@ -31,7 +31,7 @@ def measure(directory: Path, rounds: int = ROUNDS) -> Figures:
     rows = "".join(f"T{number},1,1,valid\n" for number in range(rounds + 1))
     event = make_event(directory / "central", csv="id,product,entries,status\n" + rows)
     event.start()
-    port = free_port(0)
+    port = _free_port()
     try:
         with RealGate(directory, "north", event, event.url, screen=port) as gate:
             gate.start("scanner", "sync", "screen")
@@ -48,6 +48,11 @@ def measure(directory: Path, rounds: int = ROUNDS) -> Figures:
         "typed_to_browser_ms": summary([browser - typed for typed, _, browser in shown[1:]]),
         "target_ms": TARGET_MS,
     }
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def _guest(gate: RealGate, times: "_Times", code: str) -> tuple[float, float, float]:

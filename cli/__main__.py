@@ -26,10 +26,11 @@ class Command:
 
 
 COMMANDS = {
-    "demo": Command("cli.run", "demo", "Central, one gate and its screen on this computer"),
+    "demo": Command("playground.command", "demo", "A page to play on: tickets, a gate, a server"),
     "run": Command("cli.run", "run", "Run a gate from a provisioning file, on a desk"),
     "check": Command("cli.check", "check", "Check a provisioning file: every problem at once"),
     "schema": Command("cli.check", "schema", "Print the JSON Schema of the provisioning file"),
+    "doctor": Command("cli.doctor", "doctor", "Ready to open? Every fault with its remedy"),
     "status": Command("cli.status", "status", "State of a running gate"),
     "events": Command("cli.status", "events", "Verdicts and state changes as they happen"),
     "lane": Command("cli.lane", "app", "A supervisor's orders to a lane of a running gate"),

@@ -74,15 +74,22 @@ class GateClient:
     def events(self, after: int, patience: float | None) -> Iterator[dict[str, Any]]:
         """Live events after number `after` (-1: from now), until none came for `patience` s."""
         self.tell(op="events", after=after)
+        for message in self.follow(patience):
+            yield message["event"]
+
+    def follow(self, patience: float | None = None) -> Iterator[dict[str, Any]]:
+        """Messages as they come, until none came for `patience` s or the gate is gone."""
         self._socket.settimeout(patience)
         while True:
             try:
                 data = self._socket.recv(MOST_MESSAGE)
             except TimeoutError:
                 return
+            except OSError as error:
+                raise self._silent(error) from error
             if not data:
                 return
-            yield json.loads(data)["event"]
+            yield json.loads(data)
 
     def _read(self) -> dict[str, Any]:
         try:

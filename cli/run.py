@@ -1,9 +1,8 @@
-"""`admit run` and `admit demo`: a whole gate on a desk, under one parent."""
+"""`admit run`: a whole gate on a desk, under one parent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -42,29 +41,6 @@ def run(
     print(f"steward page: http://{config.screen.host}:{config.screen.port}/steward")
     print(f"sockets: {run_directory}   (admit status --run {run_directory})")
     keep_running(gate_children(config, file, state, run_directory))
-
-
-def demo(
-    once: Annotated[bool, typer.Option(help="Show each ticket once, then end")] = False,
-    every: Annotated[float, typer.Option(help="Seconds between tickets")] = 5.0,
-    directory: Annotated[
-        Path | None, typer.Option(help="Keep everything here; default: a temporary directory")
-    ] = None,
-) -> None:
-    """A central server and a gate with an entry and an exit lane; tickets show themselves.
-
-    Everything is real but the metal: QR pixels are decoded, signatures verified, the journal is
-    on disk before the drawn turnstile turns, and the records arrive at the server. Exit code 0:
-    all verdicts were as expected.
-    """
-    from cli.demo_show import Show  # noqa: PLC0415  # QR maker and server for no other command
-
-    if directory is not None:
-        with _named_faults(directory, "Name a new directory where this user may write"):
-            directory.mkdir(parents=True)
-        raise typer.Exit(Show(directory, every).play(once))
-    with TemporaryDirectory(prefix="admit-demo-") as temporary:
-        raise typer.Exit(Show(Path(temporary), every).play(once))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import logging
 import socket
 import sys
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         port = config.screen.port if options.port is None else options.port
         listener = listen(host, port)
         log.info("pages at http://%s:%d", host, listener.getsockname()[1])
+        shown = f"[{host}]" if ":" in host else host
+        print(json.dumps({"url": f"http://{shown}:{listener.getsockname()[1]}"}), flush=True)  # noqa: T201
         asyncio.run(serve(config, options.run, listener, host))
     except GateError as error:
         sys.stderr.write(f"{error.cause}\n{error.remedy}\n")

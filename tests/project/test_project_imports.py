@@ -20,6 +20,7 @@ RANK = {
     "screen": 3,
     "central": 3,
     "cli": 4,
+    "playground": 5,
 }
 SIDEWAYS = {
     # A device URI is a value of the provisioning file; reading one opens nothing.
