@@ -54,7 +54,7 @@ class TapBudget:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._until = now() + TAP_SECONDS
-        self._exchanges = 0
+        self.exchanges = 0
         self._bytes = 0
 
     def activate(self) -> None:
@@ -71,9 +71,9 @@ class TapBudget:
         Raises:
             BudgetSpent: seconds, exchanges or bytes are used up.
         """
-        self._exchanges += 1
+        self.exchanges += 1
         left = self.left()
-        if left < SHORTEST or self._exchanges > TAP_EXCHANGES:
+        if left < SHORTEST or self.exchanges > TAP_EXCHANGES:
             raise BudgetSpent("time" if left < SHORTEST else "exchanges")
         if timeout <= left:
             return timeout

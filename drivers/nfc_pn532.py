@@ -25,7 +25,7 @@ WAKE_UP = b"\x55\x55" + bytes(14)
 ATTEMPTS = 2
 """A chip may lose the command that woke it."""
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("nfc.clf.pn532")
 
 
 class Chipset(nfc.clf.pn532.Chipset):  # type: ignore[misc]
