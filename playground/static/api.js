@@ -36,8 +36,8 @@ export const turn = (id, value) => post("/api/switch", value === undefined ? { i
 
 /**
  * Where a ticket's picture is.
- * @param {number} turn - changes when the ticket behind the id does
  * @param {number} size - pixels of a side
+ * @param {string} turn - changes when the ticket behind the id does
  */
 export const picture = (ticket, look, size, turn) =>
   `/api/picture/${encodeURIComponent(ticket)}?${new URLSearchParams({ look, size, turn })}`;

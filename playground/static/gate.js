@@ -16,9 +16,9 @@ let alive = true;
 
 /** Learn the lanes; those known keep what they were told. */
 export function know(told) {
-  for (const { name, direction } of told) {
+  for (const { name, direction, face = "idle", word = "" } of told) {
     if (!lanes.has(name)) {
-      lanes.set(name, { name, direction, metal: "locked", lamp: "none", state: "locked", face: "idle", word: "", turns: 0, showing: "", camera: "in" });
+      lanes.set(name, { name, direction, metal: "locked", lamp: "none", state: "locked", face, word, turns: 0, showing: "", camera: "in" });
     }
   }
   if (!lanes.has(watched)) watch(told[0].name);
@@ -83,8 +83,9 @@ export function face(told) {
   lane(told.lane, { face: told.face, word: told.word });
 }
 
+/** The plug of the first lane's camera. */
 export function camera(out) {
-  for (const name of lanes.keys()) lane(name, { camera: out ? "out" : "in" });
+  lane(lanes.keys().next().value, { camera: out ? "out" : "in" });
 }
 
 export function power(up) {

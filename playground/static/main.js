@@ -21,7 +21,6 @@ const tour = new Tour(await api.getTour(), values);
 let stage = null;
 let picked = "";
 let look = "none";
-let fills = 0; // pictures change with the stage
 
 // -- what the visitor does ------------------------------------------------------------------------
 
@@ -47,7 +46,8 @@ function pick(id) {
 }
 
 function see() {
-  $("seen").src = api.picture(picked, look, 240, fills);
+  const { turn: guest } = stage.tickets.find((one) => one.id === picked);
+  $("seen").src = api.picture(picked, look, 240, guest);
   $("seen").alt = `${$("picked").textContent}, as the camera sees it`;
 }
 
@@ -83,9 +83,8 @@ async function startTour() {
 async function fetchStage() {
   const first = stage === null;
   stage = await api.getStage();
-  fills += 1;
   gate.know(stage.lanes);
-  tray.fill(stage.tickets, fills, show, tap);
+  tray.fill(stage.tickets, show, tap);
   if (first) build();
   for (const item of stage.switches) turned(item.id, item.value);
   verdict.train(stage.training);
@@ -128,7 +127,7 @@ function turned(id, value) {
   const before = values.get(id);
   values.set(id, value);
   switches.set(id, value);
-  if (id === "camera") gate.camera(value);
+  if (id === "camera") gate.camera(value); // of the first lane
   if (["internet", "server", "mode"].includes(id)) records.cable(...wire());
   if (id === "mode") verdict.train(value === "training");
   if (id === "fire" && before !== undefined && before !== value) verdict.evacuation(value);

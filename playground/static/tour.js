@@ -67,6 +67,7 @@ export class Tour {
     const parts = this.steps[this.step]?.parts || [];
     while (this.part < parts.length - 1 && !parts[this.part].until.event
       && met(parts[this.part].until, "", null, this.switches)) this.part += 1;
+    $("tour").dataset.part = this.part;
     this.point(parts[this.part]?.at || null);
   }
 

@@ -3,12 +3,12 @@ import { $, h } from "./dom.js";
 import { picture } from "./api.js";
 
 /** Fill the tray. Buttons are kept across fills, so that the focus stays where it was. */
-export function fill(tickets, turn, onShow, onTap) {
+export function fill(tickets, onShow, onTap) {
   const cards = $("cards");
   const known = new Map([...cards.children].map((card) => [card.dataset.card, card]));
   cards.replaceChildren(...tickets.map((ticket) => {
     const card = known.get(ticket.id) || build(ticket, onShow, onTap);
-    card.querySelector("img").src = picture(ticket.id, "none", 112, turn);
+    card.querySelector("img").src = picture(ticket.id, "none", 112, ticket.turn);
     card.querySelector(".label").textContent = ticket.label;
     card.querySelector(".story").textContent = ticket.story;
     card.querySelector(".tap")?.toggleAttribute("hidden", !ticket.media.includes("tap"));
