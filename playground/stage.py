@@ -11,12 +11,13 @@ from typing import Any
 from drivers.frames import Frame
 from playground import ears
 from playground.errors import NoSuchThing, NotNow, PlaygroundError
+from playground.faces import Faces
 from playground.hand import Hand
 from playground.hub import Hub
 from playground.observer import Observer
 from playground.orders import Orders
 from playground.pictures import LOOKS, code_scene, degraded, noise_scene, photo_scene, png
-from playground.props import LANES, Props
+from playground.props import GATE, LANES, Props
 from playground.relay import Relay
 from playground.showing import Numbers, Queue, Showing
 from playground.switchboard import switchboard
@@ -43,6 +44,7 @@ class Stage:
         }
         self.observer.queues = self.queues
         self.troupe = Troupe(props, self.relay)
+        self.faces = Faces(GATE, tuple(LANES), props.run, self.hub)
         self.switches = switchboard(self)
         self._numbers = Numbers()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -62,6 +64,7 @@ class Stage:
         self._seat = await ears.Spectator.sit(self.props.spectator, self.observer.deed)
         await self.troupe.start(self.webcam)
         self._spawn(self.troupe.keep_for_ever())
+        self._spawn(self.faces.follow())
         loop, run = asyncio.get_running_loop(), self.props.run
         self._ears = [
             ears.Ear(loop, ears.gate_events(run, self.observer.up, self.observer.event)),
@@ -199,7 +202,10 @@ class Stage:
         """The answer to `GET /api/stage`."""
         screen = self.troupe.screen.url
         return {
-            "lanes": [{"name": name, "direction": way} for name, way in LANES.items()],
+            "lanes": [
+                {"name": name, "direction": way, **self.faces.now.get(name, {})}
+                for name, way in LANES.items()
+            ],
             "tickets": [self._ticket(kind) for kind in KINDS],
             "looks": [{"id": name, "label": label} for name, (label, _) in LOOKS.items()],
             "switches": self.switches.told(),
