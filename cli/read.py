@@ -198,12 +198,13 @@ def _add_row(table: Table, reading: Reading) -> None:
     elif reading.payload is None:
         code, reason = Text("no code", "yellow"), ""
     else:
-        code, reason = Text(_printable(reading.payload)), judged.reason or ""
+        code, reason = Text(printable(reading.payload)), judged.reason or ""
     cells = (judged.format or "", judged.verdict or "", reason)
     table.add_row(Text(_safe(str(reading.image))), code, *(Text(cell) for cell in cells))
 
 
-def _printable(payload: bytes) -> str:
+def printable(payload: bytes) -> str:
+    """The beginning of a payload as text that a terminal may show."""
     text = _safe(payload[:SHOWN].decode("utf-8", "backslashreplace"))
     rest = len(payload) - SHOWN
     return f"{text}... ({rest} bytes more)" if rest > 0 else text

@@ -101,7 +101,8 @@ def _not_found(path: str, error: Exception) -> DeviceNotFound:
             f"Another program uses the scanner {path}",
             "End it (a terminal program, ModemManager), or name another device",
         )
+    why = "is not there" if number == 2 else f"cannot be opened: {error}"
     return DeviceNotFound(
-        f"The scanner {path} cannot be opened: {error}",
+        f"The scanner {path} {why}",
         "Check its cable and its name: ls /dev/serial/by-id lists what is plugged in",
     )
