@@ -3,6 +3,7 @@
 import json
 import time
 import tomllib
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +39,8 @@ def initialise(url: str, keys: Path, now: Callable[[], float] = time.time) -> Ce
             raise CentralFault(f"the database serves event {served}", "Use a new database")
         set_meta(connection, "schema", VERSION)
         set_meta(connection, "event", root.event)
+        # For people to copy into admit.toml; whom a gate trusts is decided there.
+        set_meta(connection, "root_keys", json.dumps([b64encode(root.public).decode()]))
     central = _central(database, keys, now)
     listing = load_key(keys, Role.LIST)
     keyset = Keyset(

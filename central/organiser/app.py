@@ -48,9 +48,11 @@ def make_pages(site: Site) -> Starlette:
         ClientDisconnect: _gone,
         Exception: partial(_fault, site),
     }
-    return Starlette(
+    app = Starlette(
         routes=[*routes, static], exception_handlers=handlers, middleware=[Middleware(Guard)]
     )
+    app.state.importer = uploads.importer
+    return app
 
 
 class _Uploads:
@@ -58,7 +60,7 @@ class _Uploads:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._importer = Importer(site.central)
+        self.importer = Importer(site.central)
 
     async def page(self, request: Request) -> Response:
         """`GET /import`: choose a file; what became of the last one."""
@@ -71,7 +73,7 @@ class _Uploads:
 
     def _values(self) -> dict[str, object]:
         rows = audit.log(self._site.central, most=1, action="import")
-        latest = self._importer.latest
+        latest = self.importer.latest
         cut_off = rows[0] if rows and rows[0]["outcome"] is None and latest is None else None
         counts = overview.counts(self._site.central)
         return {"latest": latest, "cut_off": cut_off, "counts": counts}
@@ -90,7 +92,7 @@ class _Uploads:
             file.file.close()
             return web.stale(site, person)
         name = "".join(c for c in str(file.filename)[:128] if c.isprintable())
-        self._importer.start(file.file, name, person.name)
+        self.importer.start(file.file, name, person.name)
         return RedirectResponse(f"{BASE}/import", 303)
 
 
