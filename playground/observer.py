@@ -9,8 +9,10 @@ from playground.showing import Queue, Showing
 from playground.tray import KINDS, Tray
 from store.uses import COUNTS
 
-BLIND = frozenset({"evacuation", "shut", "out"})
+BLIND = frozenset({"evacuation", "shut", "out_of_service"})
 """States of a lane that looks at no ticket."""
+BUSY = frozenset({"checking", "released", "settling"})
+"""States of a lane that has somebody in it."""
 REMEMBERED = 200
 """Presentations whose outcome is still waited for."""
 _ROW = ("at", "kind", "lane", "direction", "medium", "format", "verdict", "reason", "claim")
@@ -36,6 +38,10 @@ class Observer:
     def blind(self, lane: str) -> bool:
         """Whether that lane looks at no ticket now."""
         return self.status is None or self.states.get(lane) in BLIND
+
+    def busy(self, lane: str) -> bool:
+        """Whether somebody is in that lane."""
+        return self.status is not None and self.states.get(lane) in BUSY
 
     # -- the gate ------------------------------------------------------------------------------
 

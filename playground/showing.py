@@ -17,8 +17,12 @@ LINGER = 0.5
 GONE = 1.7
 """Seconds until the same ticket is held up again: a little more than a gate takes to know that it
 was gone (`admission.presentation.GONE_AFTER`)."""
-PATIENCE = 15.0
-"""Seconds until nobody waits for a verdict any more; a lane lets go of one guest within five."""
+PATIENCE = 10.0
+"""Seconds until nobody waits for a verdict any more, or for a guest in the lane to be gone; a lane
+lets go of one within five."""
+LET_GO = 0.6
+"""Seconds until the same ticket is held up again after its guest turned back: the server has to
+hear first that its claim is given back."""
 NOTHING_AFTER = 2.0
 """Seconds what is expected to meet nothing is held up."""
 
@@ -75,13 +79,22 @@ class Queue:
     """One lane's visitors, one after the other; belongs to one event loop."""
 
     def __init__(
-        self, lane: str, hub: Hub, tray: Tray, media: Media, expected: Callable[[str, str], str]
+        self,
+        lane: str,
+        hub: Hub,
+        tray: Tray,
+        *,
+        media: Media,
+        expected: Callable[[str, str], str],
+        busy: Callable[[str], bool],
     ) -> None:
-        """``expected(kind, lane)``: what a ticket should meet there now."""
+        """``expected(kind, lane)``: what a ticket should meet there now; ``busy(lane)``: whether
+        somebody is in the lane."""
         self.lane = lane
         self.now: Showing | None = None
         """Whoever stands before the reader."""
         self._hub, self._tray, self._media, self._expected = hub, tray, media, expected
+        self._busy = busy
         self._waiting: asyncio.Queue[Showing] = asyncio.Queue(WAITING)
         self._gone: dict[str, float] = {}
 
@@ -107,8 +120,11 @@ class Queue:
 
     async def _serve(self, showing: Showing) -> None:
         tray, kind = self._tray, showing.kind
+        if await self._until_free() and tray.name(kind) in self._gone:
+            await asyncio.sleep(LET_GO)
+        while (wait := self._gone.get(tray.name(kind), 0.0) - _now()) > 0:
+            await asyncio.sleep(wait)
         showing.name, showing.masked = tray.name(kind), tray.masked(kind)
-        await asyncio.sleep(self._gone.get(showing.name, 0.0) - _now())
         showing.expected = self._expected(kind, self.lane)
         self._hub.publish("showing", showing.told("up"))
         self.now = showing
@@ -123,6 +139,13 @@ class Queue:
         self._media.take(showing)
         self.remember(showing.name)
         self._hub.publish("showing", showing.told("down"))
+
+    async def _until_free(self) -> bool:
+        """Let the guest before go first, as people do; whether there was one."""
+        was_busy, end = self._busy(self.lane), _now() + PATIENCE
+        while self._busy(self.lane) and _now() < end:
+            await asyncio.sleep(0.05)
+        return was_busy
 
     def remember(self, name: str) -> None:
         """That ticket was just read here: it is not held up again before the gate missed it."""

@@ -40,7 +40,15 @@ class Stage:
         self.observer = Observer(self.hub, self.tray, self._gate_started)
         self.hands = {lane: self._hand(lane) for lane in LANES}
         self.queues = {
-            lane: Queue(lane, self.hub, self.tray, self, self.expected) for lane in LANES
+            lane: Queue(
+                lane,
+                self.hub,
+                self.tray,
+                media=self,
+                expected=self.expected,
+                busy=self.observer.busy,
+            )
+            for lane in LANES
         }
         self.observer.queues = self.queues
         self.troupe = Troupe(props, self.relay)
