@@ -22,8 +22,9 @@ AT_POWER_ON = 115_200
 SPEEDS = (115_200, 230_400, 460_800, 921_600)
 WAKE_UP = b"\x55\x55" + bytes(14)
 """Wakes a sleeping chip; to one that is awake it is a long preamble."""
-ATTEMPTS = 2
-"""A chip may lose the command that woke it."""
+PATIENCE = 250
+"""Milliseconds to wait for any answer of a chip that is awake, where nfcpy waits 100: on a busy
+computer the line is late at times, and what comes in time costs nothing."""
 
 log = logging.getLogger("nfc.clf.pn532")
 
@@ -32,6 +33,11 @@ class Chipset(nfc.clf.pn532.Chipset):  # type: ignore[misc]
     """The chip's commands, each preceded by what wakes it until it has answered."""
 
     asleep = True
+    patience = PATIENCE
+
+    def read_frame(self, timeout: int) -> bytearray:
+        longer = timeout if self.asleep else max(timeout, self.patience)
+        return bytearray(super().read_frame(longer))
 
     def write_frame(self, frame: bytes) -> None:
         super().write_frame(WAKE_UP + bytes(frame) if self.asleep else frame)
@@ -102,7 +108,8 @@ def open_pn532(tty: Any, speed: int) -> Pn532:
     last = sorted(set(SPEEDS) - {AT_POWER_ON, speed}, reverse=True)
     for tried in dict.fromkeys([AT_POWER_ON, speed, *last]):
         tty.baudrate = tried
-        if _answers(chipset):
+        # A sleeping chip, which is one at its first speed, may lose the command that woke it.
+        if any(_answers(chipset) for _ in range(2 if tried == AT_POWER_ON else 1)):
             break
     else:
         raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
@@ -114,10 +121,8 @@ def open_pn532(tty: Any, speed: int) -> Pn532:
 
 
 def _answers(chipset: Chipset) -> bool:
-    for _ in range(ATTEMPTS):
-        try:
-            chipset.sam_configuration("normal")
-        except (OSError, LookupError, nfc.clf.pn532.Chipset.Error):
-            continue  # silence, or noise of another speed
-        return True
-    return False
+    try:
+        chipset.sam_configuration("normal")
+    except (OSError, LookupError, nfc.clf.pn532.Chipset.Error):
+        return False  # silence, or noise of another speed
+    return True

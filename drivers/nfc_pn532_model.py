@@ -73,7 +73,9 @@ class Pn532Model:
                 continue
             data = os.read(self._master, 4096)
             self._wait(10 * len(data) / self.speed)
-            if self.mute or LINE_SPEEDS.get(termios.tcgetattr(self._master)[4]) != self.speed:
+            # The acknowledgement that ends the old speed may be read after the new one is set.
+            line = LINE_SPEEDS.get(termios.tcgetattr(self._master)[4])
+            if self.mute or line not in (self.speed, self._next_speed):
                 self._input = b""
                 continue
             self._input += data
