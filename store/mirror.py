@@ -305,6 +305,12 @@ class Mirror:
             )
             _move(base, f"records/{epoch.hex()}", up_to)
 
+    def unacknowledge(self, epoch: bytes) -> None:
+        """Take every acknowledgement of `epoch` back: its records are to go up once more."""
+        with self._transaction() as base:
+            base.execute("DELETE FROM acknowledged WHERE epoch = ?", (epoch,))
+            _move(base, f"records/{epoch.hex()}", 0)
+
     def parked(self) -> list[Parked]:
         """Records the server will not take, by epoch and seq."""
         query = "SELECT epoch, seq, reason, entry FROM parked ORDER BY epoch, seq"

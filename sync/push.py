@@ -19,6 +19,8 @@ from sync.settle import fact_of
 log = logging.getLogger(__name__)
 _PAGE = 200
 _SECONDS = 5.0
+_SAID_FOR = 90.0
+"""Seconds within which the same command comes again, and some."""
 _BLAMED = frozenset({400, 409, 413, 422})
 """Statuses that speak of what was sent. 401, 403, 408, 425, 429 speak of us or of the moment."""
 
@@ -40,6 +42,8 @@ class JournalReader:
         """Last seq whose fact the mirror has noted."""
         self._head = 0
         self._again = threading.Event()
+        self._anew = threading.Event()
+        self._begun_anew: float | None = None
 
     @property
     def epoch(self) -> bytes:
@@ -60,6 +64,17 @@ class JournalReader:
         """
         self._again.set()
 
+    def send_again(self) -> None:
+        """Have every record of the journal go up once more; from any thread.
+
+        The server was restored from a copy and has not all that it once acknowledged. It says so
+        for a minute, with every heartbeat: within that time, once is enough.
+        """
+        now = self._monotonic()
+        if self._begun_anew is None or now - self._begun_anew > _SAID_FOR:
+            self._begun_anew = now
+            self._anew.set()
+
     def read_to_head(self, link: Link) -> float:
         """Take in all there is; returns the monotonic time at which nothing more was there.
 
@@ -69,6 +84,10 @@ class JournalReader:
         if self._again.is_set() and self.outbox is not None:
             self._again.clear()
             self._noted = self._mirror.position(_name(self.outbox.epoch))
+        if self._anew.is_set() and self.outbox is not None:
+            self._anew.clear()
+            self._mirror.unacknowledge(self.outbox.epoch)
+            self._begin(self.outbox.epoch)
         self._fill(link)
         while True:
             at = self._monotonic()
@@ -83,7 +102,7 @@ class JournalReader:
     def _read_page(self, link: Link, after: int) -> bool:
         """Take in one page; False: it is another journal than before."""
         page = link.ask({"op": "records", "after": after, "limit": _PAGE}, _SECONDS)
-        records, epoch, head = _page(page)
+        records, epoch, head = page_of(page)
         if self.outbox is None or self.outbox.epoch != epoch:
             self._begin(epoch)
             return False
@@ -112,7 +131,8 @@ def _name(epoch: bytes) -> str:
     return f"records/{epoch.hex()}"
 
 
-def _page(page: dict[str, Any]) -> tuple[list[dict[str, Any]], bytes, int]:
+def page_of(page: dict[str, Any]) -> tuple[list[dict[str, Any]], bytes, int]:
+    """(records, epoch, head) of scanner's answer. Raises ScannerBabbles."""
     try:
         records, epoch, head = page["records"], bytes.fromhex(page["epoch"]), page["head"]
     except (KeyError, TypeError, ValueError) as error:

@@ -220,6 +220,7 @@ class Roles:
         commands = [command.model_dump(exclude_none=True) for command in beat.commands]
         if any(command["do"] == "resync" for command in commands):
             self._puller.resync()
+            self._reader.send_again()
         self._send({"beat": {"nonce": nonce, "time": beat.time, "commands": commands}})
 
     def tell(self) -> None:

@@ -301,3 +301,27 @@ def test_a_scanner_that_babbles_is_named(scanner, bench, page):
     scanner._records = lambda after, limit: page
     with pytest.raises(ScannerBabbles):
         bench.read()
+
+
+def test_a_restored_server_gets_every_record_once_more(scanner, server, bench):
+    """It has lost what it acknowledged since its copy: all goes up again, and counts once there."""
+    for number in range(3):
+        scanner.admit(presentation(number), KEY, Kind.PASSAGE)
+    bench.push_all()
+    server.received.clear()
+    bench.reader.send_again()
+    bench.push_all()
+    assert sorted(server.received) == [1, 2, 3, 4, 5, 6]
+    assert bench.reader.waiting == 0
+    assert bench.mirror.position(f"records/{scanner.epoch.hex()}") == 6
+
+
+def test_the_same_word_repeated_sends_them_once_more_alone(scanner, server, bench):
+    """A command comes with every heartbeat for a minute; a later one counts again."""
+    scanner.admit(presentation(1), KEY, Kind.PASSAGE)
+    bench.push_all()
+    for seconds, times in ((0, 2), (15, 2), (75, 2), (1, 3)):
+        bench.now += seconds
+        bench.reader.send_again()
+        bench.push_all()
+        assert server.received.count(1) == times
