@@ -20,8 +20,9 @@ from starlette.types import ASGIApp
 from central import claims, enrolment, feeds, heartbeats, lists, records, statements
 from central.bodies import Body, cursor_of, hex_bytes
 from central.database import busy, is_busy
-from central.errors import ProtocolError
+from central.errors import ProtocolError, malformed
 from central.event import Central
+from central.openapi import document
 from central.organiser.web import BASE
 from central.tokens import Caller, Callers, new_bearer
 
@@ -44,6 +45,7 @@ class Api:
         self._callers = Callers(central)
         self._claims, self._others = CapacityLimiter(40), CapacityLimiter(20)
         self._uploads = CapacityLimiter(4)
+        self._document = document()
 
     async def enrol(self, request: Request) -> Response:
         """`POST /v1/enrol`."""
@@ -58,7 +60,7 @@ class Api:
     async def statements(self, request: Request) -> Response:
         """`GET /v1/statements`."""
         await self._caller(request)
-        after = cursor_of(request.query_params.get("after"))
+        after = cursor_of(_asked(request, "after"))
         found = await self._run(statements.statements_after, self._central, after)
         return JSONResponse(found)
 
@@ -80,6 +82,10 @@ class Api:
         work = partial(records.take_records, self._central, caller, raw)
         return JSONResponse(await to_thread.run_sync(work, limiter=self._uploads))
 
+    async def claims(self, request: Request) -> Response:
+        """`/v1/claims`: one route, so that its answer 405 names both methods."""
+        return await (self.claim if request.method == "POST" else self.open_claims)(request)
+
     async def claim(self, request: Request) -> Response:
         """`POST /v1/claims`."""
         caller = await self._caller(request, self._claims)
@@ -97,19 +103,21 @@ class Api:
     async def open_claims(self, request: Request) -> Response:
         """`GET /v1/claims?open=1`."""
         caller = await self._caller(request)
+        if _asked(request, "open") not in ("1", None):
+            raise malformed("open is not 1")
         return JSONResponse(await self._run(claims.open_claims, self._central, caller))
 
     async def redemptions(self, request: Request) -> Response:
         """`GET /v1/redemptions`."""
         await self._caller(request)
-        after = cursor_of(request.query_params.get("after"))
+        after = cursor_of(_asked(request, "after"))
         found = await self._run(feeds.redemptions_after, self._central, after)
         return JSONResponse(found)
 
     async def conflicts(self, request: Request) -> Response:
         """`GET /v1/conflicts`."""
         caller = await self._caller(request)
-        after = cursor_of(request.query_params.get("after"))
+        after = cursor_of(_asked(request, "after"))
         found = await self._run(feeds.conflicts_after, self._central, caller, after)
         return JSONResponse(found)
 
@@ -127,6 +135,10 @@ class Api:
             await self._caller(request, self._claims)
         return JSONResponse({})
 
+    async def description(self, _: Request) -> Response:
+        """`GET /openapi.json`: this protocol, for programs; no secret is in it."""
+        return JSONResponse(self._document)
+
     async def _caller(self, request: Request, limiter: CapacityLimiter | None = None) -> Caller:
         # Before the body is read: a stranger's megabytes are not taken in.
         header = request.headers.get("authorization")
@@ -135,6 +147,14 @@ class Api:
 
     async def _run(self, work: Callable[..., _T], *arguments: Any) -> _T:
         return await to_thread.run_sync(partial(work, *arguments), limiter=self._others)
+
+
+def _asked(request: Request, name: str) -> str | None:
+    """One value of the query. Of two it could not be known which was meant."""
+    values = request.query_params.getlist(name)
+    if len(values) > 1:
+        raise malformed(f"{name} is given {len(values)} times")
+    return values[0] if values else None
 
 
 async def _body(request: Request, most: int) -> bytes:
@@ -210,13 +230,13 @@ def create_app(central: Central, pages: ASGIApp | None = None) -> Starlette:
         Route("/v1/statements", api.statements, methods=["GET"]),
         Route("/v1/lists/{hash}", api.list_body, methods=["GET"]),
         Route("/v1/records", api.records, methods=["POST"]),
-        Route("/v1/claims", api.claim, methods=["POST"]),
-        Route("/v1/claims", api.open_claims, methods=["GET"]),
+        Route("/v1/claims", api.claims, methods=["GET", "POST"]),
         Route("/v1/claims/{presentation}", api.annul, methods=["DELETE"]),
         Route("/v1/redemptions", api.redemptions, methods=["GET"]),
         Route("/v1/conflicts", api.conflicts, methods=["GET"]),
         Route("/v1/heartbeat", api.heartbeat, methods=["POST"]),
         Route("/v1/ping", api.ping, methods=["GET"]),
+        Route("/openapi.json", api.description, methods=["GET"]),
     ]
     if pages is not None:
         routes += [Route("/", _to_pages, methods=["GET"]), Mount(BASE, pages)]

@@ -74,26 +74,31 @@ def flaw(value: object) -> str | None:
 
 
 class Body:
-    """A JSON object whose fields are asked for one by one. Unknown fields are left alone."""
+    """A JSON object whose fields are asked for one by one. Unknown fields are left alone.
 
-    def __init__(self, value: object) -> None:
+    Args:
+        clean: Refuse what `flaw` names in a field that is asked for.
+    """
+
+    def __init__(self, value: object, clean: bool = False) -> None:
         if not isinstance(value, dict):
             raise malformed("the body is not a JSON object")
         self._fields = value
+        self._clean = clean
 
     @classmethod
     def clean(cls, raw: bytes) -> "Body":
-        """The body in ``raw``; 400 `body_malformed` also for what `flaw` names."""
-        value = read_json(raw)
-        if problem := flaw(value):
-            raise malformed(problem)
-        return cls(value)
+        """The body in ``raw``; 400 `body_malformed` also for a field with what `flaw` names."""
+        return cls(read_json(raw), clean=True)
 
     def get(self, name: str) -> object:
         """The field as it came; 400 when it is missing."""
         if name not in self._fields:
             raise malformed(f"{name} is missing")
-        return self._fields[name]
+        value = self._fields[name]
+        if self._clean and (problem := flaw(value)):
+            raise malformed(problem)
+        return value
 
     def text(self, name: str, most: int = MOST_NAME) -> str:
         """A text of 1..``most`` characters."""

@@ -16,6 +16,8 @@ from config.values import SLUG, shorten
 
 TOKEN_LIFE = 86_400.0
 """Longest life of a one-time token in seconds."""
+MOST_GATE, MOST_SOFTWARE = 64, 128
+"""Characters of what a gate says of itself."""
 
 
 def digest_of(secret: str) -> bytes:
@@ -48,8 +50,8 @@ def enrol(central: Central, body: Body) -> dict[str, str]:
     Raises:
         ProtocolError: 403 `token_refused` or `device_revoked`, 400 `body_malformed`.
     """
-    token, gate = body.text("token"), body.text("gate", 64)
-    public_key, software = body.octets("public_key", 32), body.text("software", 128)
+    token, gate = body.text("token"), body.text("gate", MOST_GATE)
+    public_key, software = body.octets("public_key", 32), body.text("software", MOST_SOFTWARE)
     with central.database.writing() as connection:
         made_for = _use_token(connection, token, public_key, central.now())
         if gate != made_for:
