@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,8 +43,10 @@ def make_app(stage: Stage) -> Starlette:
     page = _Page(stage)
     routes = [
         Route("/", page.index),
+        Route("/central", page.central),
         Route("/api/stage", page.stage),
         Route("/api/show", page.show, methods=["POST"]),
+        Route("/api/tap", page.tap, methods=["POST"]),
         Route("/api/switch", page.switch, methods=["POST"]),
         Route("/api/picture/{ticket}", page.picture),
         Route("/api/events", page.events),
@@ -65,12 +67,20 @@ class _Page:
     async def index(self, _: Request) -> Response:
         return FileResponse(STATIC / "index.html")
 
+    async def central(self, _: Request) -> Response:
+        return RedirectResponse(await self._stage.central_link(), 303)
+
     async def stage(self, _: Request) -> Response:
         return JSONResponse(self._stage.told())
 
     async def show(self, request: Request) -> Response:
         asked = await _asked(request, SHOWN, {"ticket"})
         showing = self._stage.show(asked["ticket"], asked.get("look", "none"), asked.get("lane"))
+        return JSONResponse({"showing": showing.number}, 202)
+
+    async def tap(self, request: Request) -> Response:
+        asked = await _asked(request, {"ticket", "lane"}, {"ticket"})
+        showing = self._stage.tap(asked["ticket"], asked.get("lane"))
         return JSONResponse({"showing": showing.number}, 202)
 
     async def switch(self, request: Request) -> Response:

@@ -17,6 +17,8 @@ from tickets.key_files import Role, load_key, new_key, save_key
 GATE = "north"
 LANES = {"entry": "entry", "exit": "exit"}
 """Name and direction of each lane."""
+TAP_LANE = "entry"
+"""The lane with an NFC reader."""
 LONGEST_BASE = 80
 """Bytes of the directory's path: sockets below it have at most 107. Source: unix(7)."""
 
@@ -92,6 +94,11 @@ class Props:
         return self.run / f"camera-{lane}.sock"
 
     @property
+    def cards(self) -> Path:
+        """The socket that the simulated NFC reader connects to."""
+        return self.run / "cards.sock"
+
+    @property
     def spectator(self) -> Path:
         """The socket that the simulated metal tells what was done to it."""
         return self.run / "spectator.sock"
@@ -128,6 +135,8 @@ class Props:
             readers = [f"camera:sim:{quote(str(self.camera(name)))}"]
             if webcam is not None and direction == "entry":
                 readers.append(f"camera:v4l2:{quote(webcam)}")
+            if name == TAP_LANE:
+                readers.append(f"nfc:sim:{quote(str(self.cards))}")
             quoted = ", ".join(f'"{uri}"' for uri in readers)
             text += _LANE.format(name=name, direction=direction, base=base, readers=quoted)
         self.config.write_text(text, "utf-8")

@@ -85,11 +85,11 @@ class Queue:
         tray: Tray,
         *,
         media: Media,
-        expected: Callable[[str, str], str],
+        expected: Callable[[str, str, str], str],
         busy: Callable[[str], bool],
     ) -> None:
-        """``expected(kind, lane)``: what a ticket should meet there now; ``busy(lane)``: whether
-        somebody is in the lane."""
+        """``expected(kind, lane, medium)``: what a ticket should meet there now;
+        ``busy(lane)``: whether somebody is in the lane."""
         self.lane = lane
         self.now: Showing | None = None
         """Whoever stands before the reader."""
@@ -125,7 +125,7 @@ class Queue:
         while (wait := self._gone.get(tray.name(kind), 0.0) - _now()) > 0:
             await asyncio.sleep(wait)
         showing.name, showing.masked = tray.name(kind), tray.masked(kind)
-        showing.expected = self._expected(kind, self.lane)
+        showing.expected = self._expected(kind, self.lane, showing.medium)
         self._hub.publish("showing", showing.told("up"))
         self.now = showing
         await self._media.put(showing)

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from central.organiser.links import login_link
 from drivers.frames import Frame
 from playground import ears
 from playground.errors import NoSuchThing, NotNow, PlaygroundError
@@ -17,7 +18,8 @@ from playground.hub import Hub
 from playground.observer import Observer
 from playground.orders import Orders
 from playground.pictures import LOOKS, code_scene, degraded, noise_scene, photo_scene, png
-from playground.props import GATE, LANES, Props
+from playground.props import GATE, LANES, TAP_LANE, Props
+from playground.purse import Purse
 from playground.relay import Relay
 from playground.showing import Numbers, Queue, Showing
 from playground.switchboard import switchboard
@@ -51,6 +53,9 @@ class Stage:
             for lane in LANES
         }
         self.observer.queues = self.queues
+        self.purse = Purse(
+            props.cards, lambda number, at: self.observer.shown(TAP_LANE, number, at)
+        )
         self.troupe = Troupe(props, self.relay)
         self.faces = Faces(GATE, tuple(LANES), props.run, self.hub)
         self.switches = switchboard(self)
@@ -69,6 +74,7 @@ class Stage:
         """
         for hand in self.hands.values():
             await hand.plug()
+        self.purse.open()
         self._seat = await ears.Spectator.sit(self.props.spectator, self.observer.deed)
         await self.troupe.start(self.webcam)
         self._spawn(self.troupe.keep_for_ever())
@@ -101,6 +107,7 @@ class Stage:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for hand in self.hands.values():
             await hand.unplug()
+        self.purse.close()
         await self.troupe.end()
         if self._seat is not None:
             self._seat.close()
@@ -190,9 +197,11 @@ class Stage:
 
     # -- what the page asks --------------------------------------------------------------------
 
-    def expected(self, kind: str, lane: str) -> str:
+    def expected(self, kind: str, lane: str, medium: str = "show") -> str:
         """What a ticket should meet at a lane now: `admitted`, a reason, or `nothing`."""
-        if kind == "noise" or self.observer.blind(lane) or not self.hands[lane].plugged:
+        if kind == "noise" or self.observer.blind(lane):
+            return NOTHING
+        if medium == "show" and not self.hands[lane].plugged:
             return NOTHING
         if lane == "exit":
             return "admitted"  # an exit is never refused: it records and warns
@@ -220,7 +229,7 @@ class Stage:
             "screens": {
                 "steward": f"{screen}/steward",
                 "attendee": {lane: f"{screen}/lane/{lane}" for lane in LANES},
-                "central": self.troupe.central.url,
+                "central": "/central",
             },
             "training": self.tray.training,
             "camera": self.webcam,
@@ -235,7 +244,7 @@ class Stage:
             "lane": place.lane,
             "expected": self.expected(kind, place.lane),
             "turn": self.tray.name(kind),
-            "media": ["show"],
+            "media": ["show", "tap"] if place.card else ["show"],
         }
 
     def show(self, kind: object, look: object = "none", lane: object = None) -> Showing:
@@ -248,11 +257,25 @@ class Stage:
             self._spawn(asyncio.to_thread(self.props.add_guests))
         return showing
 
+    def tap(self, kind: object, lane: object = None) -> Showing:
+        """Have a visitor tap with a card. Raises NoSuchThing, NotNow."""
+        kind = _one_of([name for name in KINDS if KINDS[name].card], kind, "card")
+        lane = _one_of([TAP_LANE], TAP_LANE if lane is None else lane, "lane with an NFC reader")
+        if not self.purse.ready:
+            raise NotNow("The NFC reader is not there yet", "It starts by itself: tap again")
+        showing = self._numbers.showing(kind, "none", lane, "tap")
+        self.queues[lane].join(showing)
+        return showing
+
     async def picture(self, kind: object, look: object, size: int | None) -> bytes:
         """A ticket as the camera will see it, PNG. Raises NoSuchThing."""
         kind, look = _one_of(KINDS, kind, "ticket"), _one_of(LOOKS, look, "look")
         scene = await asyncio.to_thread(self._scene, kind, self.tray.code(kind), look)
         return await asyncio.to_thread(png, scene, size)
+
+    async def central_link(self) -> str:
+        """A link that opens the organiser's page, once, without a login."""
+        return await asyncio.to_thread(login_link, self.props.central, self.troupe.central.url)
 
     async def switch(self, name: object, value: object) -> dict[str, object]:
         """Turn a switch. Raises NoSuchThing, BadRequest, NotNow."""
@@ -263,17 +286,23 @@ class Stage:
         self.observer.stage_changed()
         return told
 
-    # -- media: pictures before a lane's camera ------------------------------------------------
+    # -- media: pictures before a lane's camera, cards on its reader ---------------------------
 
     async def put(self, showing: Showing) -> None:
-        """Hold a ticket's picture before the camera."""
+        """Hold a ticket's picture before the camera, or its card to the reader."""
+        if showing.medium == "tap":
+            self.purse.hold(showing.number, self.tray.signed(showing.kind))
+            return
         code = self.tray.code(showing.kind)
         scene = await asyncio.to_thread(self._scene, showing.kind, code, showing.look)
         self.hands[showing.lane].show(showing.number, scene)
 
     def take(self, showing: Showing) -> None:
         """Take it away."""
-        self.hands[showing.lane].clear()
+        if showing.medium == "tap":
+            self.purse.take()
+        else:
+            self.hands[showing.lane].clear()
 
     @staticmethod
     def _scene(kind: str, code: str | None, look: str) -> Frame:

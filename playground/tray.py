@@ -36,6 +36,8 @@ class Kind:
     fresh: bool = False
     """Each guest who went in is followed by another."""
     lane: str = "entry"
+    card: bool = True
+    """Whether there is one on a card, too."""
 
 
 _KINDS = (
@@ -65,9 +67,18 @@ _KINDS = (
         product=2,
         fresh=True,
     ),
-    Kind("photo", "A photo of a screen", "Stripes and all, a real code.", "admitted", fresh=True),
-    Kind("noise", "No ticket at all", "A patterned scarf.", NOTHING),
-    Kind("leaving", "A guest goes home", "The last who came in.", "admitted", lane="exit"),
+    Kind(
+        "photo",
+        "A photo of a screen",
+        "Stripes and all, a real code.",
+        "admitted",
+        fresh=True,
+        card=False,
+    ),
+    Kind("noise", "No ticket at all", "A patterned scarf.", NOTHING, card=False),
+    Kind(
+        "leaving", "A guest goes home", "The last who came in.", "admitted", lane="exit", card=False
+    ),
 )
 KINDS = {kind.id: kind for kind in _KINDS}
 """The tray, in its order."""
@@ -157,11 +168,13 @@ class Tray:
 
     def code(self, kind: str) -> str | None:
         """The text of its QR code; None: it has none."""
-        if kind == "noise":
-            return None
+        return None if kind == "noise" else to_qr_text(self.signed(kind))
+
+    def signed(self, kind: str) -> bytes:
+        """The ticket itself, as a card carries it."""
         place = KINDS[kind]
         seed = FORGER if kind == "forged" else self._issuer.secret
-        signed = sign(
+        return sign(
             seed,
             key_id(public_key_of(seed)),
             "NEXTMONTH" if kind == "other_event" else EVENT,
@@ -169,7 +182,6 @@ class Tray:
             product=place.product + TEST * self.training,
             entries=place.entries,
         )
-        return to_qr_text(signed)
 
     def masked(self, kind: str) -> str | None:
         """How the gate's events name it: the end of its ticket key; None: it names no ticket."""

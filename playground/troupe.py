@@ -22,7 +22,7 @@ class Troupe:
         state = ["--state", str(props.state)]
         self._props, self._relay = props, relay
         self.central = Announcer(
-            ["central", "--db", props.database, "--keys", str(props.keys), "--host", "127.0.0.1"]
+            ["central", "--db", props.database, "--keys", str(props.keys), "--demo-login"]
         )
         self.scanner = Child(["scanner", *common, *state])
         self.screen = Announcer(["screen", *common])
