@@ -1,5 +1,9 @@
 """An NFC reader on a bench: nfcpy's whole stack over simulated cards, on time moved by hand."""
 
+import json
+import select
+import socket
+from pathlib import Path
 from typing import Any
 
 from drivers.nfc_cards import KINDS, Card
@@ -52,3 +56,52 @@ class Bench:
         finally:
             took = self.pace.now() - started
         return took
+
+
+class Visitor:
+    """Whoever plays the visitor of one ``nfc:sim:SOCKET``: holds cards to its reader."""
+
+    def __init__(self, path: Path) -> None:
+        self.uri = f"nfc:sim:{path}"
+        self._path, self._number = path, 0
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._listener.settimeout(30)
+        self._reader: socket.socket | None = None
+
+    def hold(self, kind: str | None, payload: bytes = b"", ms: int | None = None) -> None:
+        """Hold a new card with a ticket on it to the reader, or (None) take it away."""
+        self._number += 1
+        body = {"id": self._number, "card": kind, "ndef": ticket(payload).hex()}
+        self._connected().send(json.dumps(body | ({"ms": ms} if ms else {})).encode())
+
+    def told(self) -> dict[str, Any]:
+        """Wait for the reader's next answer."""
+        self._connected().settimeout(30)
+        answer: dict[str, Any] = json.loads(self._connected().recv(9999))
+        return answer
+
+    def pull_the_plug(self) -> None:
+        """The reader is unplugged; it is plugged in again when the next card is held to it."""
+        self._connected().close()
+        self._reader = None
+
+    def forget(self) -> None:
+        """The reader's process has ended: its next one is waited for."""
+        self._reader = None
+
+    def has_a_reader(self) -> bool:
+        """Whether a reader is connected, or waits to be."""
+        return bool(self._reader or select.select([self._listener], [], [], 0)[0])
+
+    def close(self) -> None:
+        """Let go of both ends."""
+        self._listener.close()
+        if self._reader is not None:
+            self._reader.close()
+
+    def _connected(self) -> socket.socket:
+        if self._reader is None:
+            self._reader, _ = self._listener.accept()
+        return self._reader

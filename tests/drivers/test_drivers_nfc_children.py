@@ -1,0 +1,150 @@
+"""NFC readers as what they are: processes beside each other, with real time and real sockets."""
+
+import contextlib
+import gc
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from drivers.nfc_errors import CardFault
+from scanner.readers import Reader, Readers
+from tests.rigs.nfc_rig import Bench, Visitor, card, ticket
+
+pytestmark = pytest.mark.heavy
+
+TAPS, WARM = 10_000, 2_000
+
+
+class Lane:
+    """The readers' parent, as a gate runs it, and what it heard."""
+
+    def __init__(self, directory, count):
+        self.visitors = [Visitor(directory / f"{n}.sock") for n in range(count)]
+        self.seen = [[] for _ in range(count)]
+        self.faults = [[] for _ in range(count)]
+        self.readers = Readers([self._reader(n) for n in range(count)])
+
+    def _reader(self, n):
+        return Reader(
+            self.visitors[n].uri,
+            lambda sighting: self.seen[n].append(sighting.payload),
+            lambda name, error: self.faults[n].append((name, error)),
+        )
+
+    def until(self, condition, seconds=30.0):
+        """Serve the readers until the condition holds."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, (self.seen, self.faults)
+            self.readers.step(0.05)
+
+    def tap(self, n, kind, payload):
+        """Hold a card to reader n until it was read."""
+        self.visitors[n].hold(kind, payload)
+        self.until(lambda: payload in self.seen[n])
+        self.visitors[n].hold(None)
+
+    def close(self):
+        self.readers.close()
+        for visitor in self.visitors:
+            visitor.close()
+
+
+@pytest.fixture
+def lane(tmp_path):
+    made = []
+
+    def maker(count=1):
+        made.append(Lane(tmp_path, count))
+        made[-1].until(lambda: all(reader.spoke for reader in made[-1].readers.all))
+        return made[-1]
+
+    yield maker
+    for each in made:
+        each.close()
+
+
+def test_a_killed_reader_reads_again_by_itself_and_the_other_never_stops(lane):
+    two = lane(2)
+    two.tap(0, "ntag213", b"first")
+    two.tap(1, "ntag215", b"second")
+    two.readers.all[0].process.kill()
+    two.visitors[0].forget()
+    two.until(lambda: two.faults[0])
+    two.until(two.visitors[0].has_a_reader)
+    two.tap(1, "type4", b"while the other is dead")
+    two.tap(0, "type4", b"back by itself")
+    assert two.faults[1] == []
+    assert two.faults[0][-1] == ("reader", None)
+
+
+HOSTILE = ["empty_read", "endless_wait", "endless_chain", "huge_length", "past_end", "garbled"]
+
+
+def test_every_hostile_card_is_survived_without_a_restart_or_a_fault(lane):
+    one = lane()
+    process = one.readers.all[0].process
+    for n, kind in enumerate([*HOSTILE, "silent"]):
+        one.visitors[0].hold(kind)
+        one.visitors[0].told()
+        one.tap(0, "ntag213", b"after %d" % n)
+        one.visitors[0].told()
+    assert one.readers.all[0].process is process
+    assert one.faults[0] == []
+
+
+def test_a_hostile_card_left_on_the_reader_silences_neither_it_nor_the_other(lane):
+    two = lane(2)
+    processes = [reader.process for reader in two.readers.all]
+    two.visitors[0].hold("endless_wait")
+    until = time.monotonic() + 4.0  # twice the silence after which a child is killed
+    two.until(lambda: time.monotonic() > until)
+    two.tap(1, "ntag216", b"meanwhile")
+    two.tap(0, "ntag213", b"afterwards")
+    assert [reader.process for reader in two.readers.all] == processes
+
+
+def test_a_reader_unplugged_in_the_middle_of_a_tap_is_told_and_comes_back(lane):
+    one = lane()
+    process = one.readers.all[0].process
+    one.visitors[0].hold("unplugs", b"half")
+    one.until(lambda: len(one.faults[0]) >= 2 and one.faults[0][-1][1] is None)
+    one.tap(0, "ntag213", b"plugged in again")
+    one.visitors[0].pull_the_plug()
+    told = len(one.faults[0])
+    one.until(lambda: len(one.faults[0]) > told)
+    one.tap(0, "type4", b"and again")
+    assert one.readers.all[0].process is process
+    assert one.seen[0][0] == b"plugged in again"
+
+
+def resident():
+    """Bytes of memory this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_ten_thousand_taps_leave_nothing_behind():
+    """Every kind of card, hostile ones among them; memory is compared after the first part."""
+    bench = Bench()
+    honest = ["ntag213", "ntag215", "ntag216", "type4", "short_ats", "lost_frames"]
+
+    def taps(numbers):
+        for n in numbers:
+            payload, uid = b"ticket %d" % n, b"\x04" + n.to_bytes(6, "big")
+            with contextlib.suppress(CardFault):
+                kind = HOSTILE[n // 20 % 6] if n % 20 == 0 else honest[n % 6]
+                assert bench.read(card(kind, ticket(payload), uid)) == payload
+
+    tracemalloc.start()
+    try:
+        taps(range(WARM))
+        gc.collect()
+        traced, held = tracemalloc.get_traced_memory()[0], resident()
+        taps(range(WARM, TAPS))
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] - traced < 16 << 10
+        assert resident() - held < 2 << 20
+    finally:
+        tracemalloc.stop()
