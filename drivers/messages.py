@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tickets.cards import CardWord, Proof
 from tickets.errors import GateError
 
 MOST_MESSAGE = 64 << 10
@@ -24,12 +25,17 @@ HEARTBEAT_EVERY = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One reading of a credential. Of several in one frame, the larger comes first."""
+    """One reading of a credential. Of several in one frame, the larger comes first.
+
+    ``card``: a card that was asked to prove itself, and how it did; it has no payload. The reader's
+    word is taken for it, so it is no part of what a card or a picture can say.
+    """
 
     payload: bytes
     medium: str
     size: float
     at: float
+    card: CardWord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +90,10 @@ class MessageError(GateError):
 def encode(message: Message) -> bytes:
     """Write a message, at most 64 KiB; long texts are cut, payloads must be bounded before."""
     match message:
-        case Sighting(payload, medium, size, at):
+        case Sighting(payload, medium, size, at, card):
             text = base64.b64encode(payload).decode("ascii")
             body = {"kind": "sighting", "payload": text, "medium": medium, "size": size, "at": at}
+            body |= {"card": _told(card)} if card else {}
         case Heartbeat(at, frames, state, counters):
             body = {"kind": "heartbeat", "at": at, "frames": frames, "state": state}
             body |= {"counters": dict(counters)} if counters else {}
@@ -114,8 +121,14 @@ def decode(data: bytes) -> Message:
         if not isinstance(body, dict):
             raise _strange("is no object")
         return _read(body)
-    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
+    except _UNREAD as error:
         raise _strange(f"cannot be read: {type(error).__name__}") from error
+
+
+_UNREAD = (
+    *(ValueError, LookupError, TypeError, AttributeError),
+    *(ArithmeticError, RecursionError),
+)
 
 
 def fault_of(error: GateError, at: float, lasting: bool) -> Fault:
@@ -131,7 +144,10 @@ def _read(body: Mapping[str, Any]) -> Message:
             payload = base64.b64decode(str(body["payload"]), validate=True)
         except binascii.Error as error:
             raise _strange("has a payload that is not base64") from error
-        return Sighting(payload, str(body["medium"]), _finite(body["size"]), at)
+        card = _card(body["card"]) if "card" in body else None
+        if card and payload:
+            raise _strange("names a card and a code in one")
+        return Sighting(payload, str(body["medium"]), _finite(body["size"]), at, card)
     if kind == "heartbeat":
         counters = _counters(body.get("counters", {}))
         return Heartbeat(at, int(body["frames"]), str(body["state"]), counters)
@@ -144,6 +160,19 @@ def _read(body: Mapping[str, Any]) -> Message:
     if kind == "recovered":
         return Recovered(name, at)
     raise _strange("is of an unknown kind")
+
+
+def _told(card: CardWord) -> dict[str, object]:
+    told = {"uid": card.uid.hex(), "proof": card.proof.value, "detail": card.detail}
+    return told | ({} if card.counter is None else {"counter": card.counter})
+
+
+def _card(told: Any) -> CardWord:
+    counter = told.get("counter")
+    if counter is not None and type(counter) is not int:
+        raise _strange("has a counter that is none")
+    uid, proof = bytes.fromhex(told["uid"]), Proof(told["proof"])
+    return CardWord(uid, proof, counter, str(told["detail"]))
 
 
 def _counters(value: Any) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drivers.nfc_errors import AGAIN, CardFault
+from tickets.cards import CardWord
 
 EMPTY_POLLS = 2
 AWAY = 1.5
@@ -21,7 +22,7 @@ class Present:
 
     uid: bytes
     seen: float
-    payload: bytes | None = None
+    payload: bytes | CardWord | None = None
     due: float = 0.0
     """When it is sighted or read again; infinity: never while it stays."""
     told: bool = False
@@ -63,7 +64,7 @@ class Presence:
         # Perhaps the same phone: read anew, but not at every poll, and told only once.
         return Present(uid, now, due=min(before.due, before.seen + SIGHTED_EVERY), told=before.told)
 
-    def read(self, payload: bytes, now: float) -> None:
+    def read(self, payload: bytes | CardWord, now: float) -> None:
         """The card gave a ticket: it is not read again while it stays, only sighted."""
         if self.card is not None:
             self.card.payload, self.card.due = payload, now + SIGHTED_EVERY

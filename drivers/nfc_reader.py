@@ -7,21 +7,25 @@ One thread does it all, so that a reader that hangs falls silent and is ended by
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from drivers.errors import ReaderHung
 from drivers.link import Link
 from drivers.messages import HEARTBEAT_EVERY, Heartbeat, Notice, Recovered, Sighting, fault_of
+from drivers.nfc_424 import CardKeys, CardProver
 from drivers.nfc_errors import AGAIN, CardFault, NfcLost
 from drivers.nfc_frontend import GuardedFrontend
 from drivers.nfc_ladder import Ladder, Rung
 from drivers.nfc_open import NfcPort
 from drivers.nfc_presence import SIGHTED_EVERY, Presence
-from drivers.nfc_tap import NoProver, Prover, Tap
+from drivers.nfc_tap import NoProver, Prover, Read, Tap
 from drivers.pace import Pace, RealPace
 from drivers.registry import nfc_port
 from drivers.uri import DriverUri
+from tickets.cards import CardWord
 from tickets.errors import GateError
 
 MEDIUM = "nfc"
@@ -105,8 +109,10 @@ class NfcReader:
         self._sight(payload, now)
         self._presence.read(payload, self._pace.now())
 
-    def _sight(self, payload: bytes, at: float) -> None:
-        self._link.sightings([Sighting(payload, MEDIUM, 0.0, at)])
+    def _sight(self, read: Read, at: float) -> None:
+        card = read if isinstance(read, CardWord) else None
+        payload = read if isinstance(read, bytes) else b""
+        self._link.sightings([Sighting(payload, MEDIUM, 0.0, at, card)])
 
     def _unread(self, fault: CardFault, at: float) -> None:
         self.counters[f"failed_{fault.why}"] += 1
@@ -175,6 +181,15 @@ class NfcReader:
         )
 
 
-def build(uri: DriverUri, link: Link) -> NfcReader:
-    """Wire the parts for an NFC URI."""
-    return NfcReader(nfc_port(uri), link, NoProver(), uri.flag("text", False))
+def build(uri: DriverUri, link: Link, cards: Path | None = None) -> NfcReader:
+    """Wire the parts for an NFC URI; ``cards``: where the key lies that cards are asked with."""
+    # nfcpy tells each frame that fails; here such are counted, and a reader's faults named.
+    logging.getLogger("nfc").setLevel(logging.CRITICAL)
+    prover: Prover = NoProver()
+    if cards is not None:
+        prover = CardProver(CardKeys(cards, lambda error: _tell_for_good(link, error)))
+    return NfcReader(nfc_port(uri), link, prover, uri.flag("text", False))
+
+
+def _tell_for_good(link: Link, error: GateError) -> None:
+    link.fault(fault_of(error, time.monotonic(), lasting=True))

@@ -9,26 +9,29 @@ from drivers.nfc_frontend import BudgetSpent, GuardedFrontend
 from drivers.nfc_tags import Type2Tag, Type4Tag, activate
 from drivers.nfc_type2 import read_type2
 from drivers.nfc_type4 import read_type4
+from tickets.cards import CardWord
 from tickets.ndef import Garbled, NdefRecord, find_ticket, read_message, uri_of
 
 READ_AGAIN = 3
 """How often a half-read card is looked for again within one tap."""
 
 
+Read = bytes | CardWord
+"""What a card gave: a ticket's bytes as written on it, or proof of the card itself."""
+
+
 class Prover(Protocol):
     """What a card can prove beyond what is written on it. Keys stay behind this."""
 
-    def challenge(self, card: Type4Tag) -> bytes | None:
+    def challenge(self, card: Type4Tag) -> CardWord | None:
         """Asked before the card's message is read; None: it is no such card, read on.
 
-        Returns:
-            The payload of a sighting: the card has answered a fresh challenge.
         Raises:
-            CardFault: it is such a card, and failed.
+            CardFault, BudgetSpent, NfcLost: as `Type4Tag.apdu`.
         """
         ...
 
-    def link(self, uri: bytes) -> bytes | None:
+    def link(self, uid: bytes, uri: bytes) -> CardWord | None:
         """Asked about a URI on the card, byte for byte; None: it is an ordinary one."""
         ...
 
@@ -36,10 +39,10 @@ class Prover(Protocol):
 class NoProver:
     """A gate without card keys."""
 
-    def challenge(self, card: Type4Tag) -> bytes | None:
+    def challenge(self, card: Type4Tag) -> CardWord | None:
         return None
 
-    def link(self, uri: bytes) -> bytes | None:
+    def link(self, uid: bytes, uri: bytes) -> CardWord | None:
         return None
 
 
@@ -51,8 +54,8 @@ class Tap:
         self._prover = prover
         self._text = text
 
-    def read(self, target: Any) -> bytes:
-        """Return the payload of the card that `poll` found; looks again when it was half read.
+    def read(self, target: Any) -> Read:
+        """Return what the card that `poll` found gave; looks again when it was half read.
 
         Raises:
             CardFault: it gave no ticket; `why` says whether to hold it still.
@@ -64,7 +67,7 @@ class Tap:
         except BudgetSpent as spent:
             raise CardFault(Why.BUDGET, "The card keeps the reader busy") from spent
 
-    def _attempts(self, target: Any) -> bytes:
+    def _attempts(self, target: Any) -> Read:
         for _ in range(READ_AGAIN):
             try:
                 return self._once(target)
@@ -75,22 +78,22 @@ class Tap:
             target = found or target
         return self._once(target)
 
-    def _once(self, target: Any) -> bytes:
+    def _once(self, target: Any) -> Read:
         card = activate(self._frontend, target)
         if isinstance(card, Type2Tag):
-            return self._ticket(read_type2(card))
+            return self._ticket(card.uid, read_type2(card))
         proved = self._prover.challenge(card)
-        return proved if proved is not None else self._ticket(read_type4(card.apdu))
+        return proved if proved is not None else self._ticket(card.uid, read_type4(card.apdu))
 
-    def _ticket(self, message: bytes) -> bytes:
+    def _ticket(self, uid: bytes, message: bytes) -> Read:
         records = read_message(message)
         if isinstance(records, Garbled):
             raise CardFault(Why.GARBLED, f"The card's message cannot be read: {records.detail}")
-        return self._proved_link(records) or self._written(records)
+        return self._proved_link(uid, records) or self._written(records)
 
-    def _proved_link(self, records: tuple[NdefRecord, ...]) -> bytes | None:
+    def _proved_link(self, uid: bytes, records: tuple[NdefRecord, ...]) -> CardWord | None:
         uris = (uri_of(record) for record in records)
-        return next((p for u in uris if u and (p := self._prover.link(u)) is not None), None)
+        return next((p for u in uris if u and (p := self._prover.link(uid, u)) is not None), None)
 
     def _written(self, records: tuple[NdefRecord, ...]) -> bytes:
         ticket = find_ticket(records, self._text)

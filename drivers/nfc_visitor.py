@@ -9,9 +9,11 @@ import contextlib
 import json
 import socket
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from drivers.errors import DeviceNotFound
+from drivers.nfc_card_424 import PocketCard
 from drivers.nfc_cards import KINDS, Card
 from drivers.nfc_cards_hostile import HOSTILE
 from drivers.nfc_sim import HandField
@@ -106,6 +108,8 @@ def card_of(body: Mapping[str, Any]) -> tuple[Card | None, float]:
     if ms is not None and not (type(ms) in (int, float) and 0 < ms <= MOST_MS):
         raise MessageRefused(f"'ms' must be milliseconds up to {MOST_MS}")
     makers = KINDS | HOSTILE
+    if kind == "ntag424" and "file" in body:
+        return _pocket_card(body["file"]), float("inf") if ms is None else ms / 1000
     if type(kind) is not str or kind not in makers:
         raise MessageRefused(f"'card' must be one of {', '.join(makers)}")
     try:
@@ -113,6 +117,15 @@ def card_of(body: Mapping[str, Any]) -> tuple[Card | None, float]:
     except ValueError as error:
         raise MessageRefused(str(error)) from error
     return card, float("inf") if ms is None else ms / 1000
+
+
+def _pocket_card(path: object) -> Card:
+    if type(path) is not str or not path.startswith("/") or not path.endswith(".json"):
+        raise MessageRefused("'file' must be the whole path of a .json file")
+    try:
+        return PocketCard(Path(path))
+    except (ValueError, OSError) as error:
+        raise MessageRefused(str(error)) from error
 
 
 def _uid(body: Mapping[str, Any]) -> bytes:

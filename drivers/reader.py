@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, cast
 
 from drivers.errors import ReaderHung, UriError
@@ -39,12 +40,13 @@ class Reader(Protocol):
         ...
 
 
-def build(uri: DriverUri, link: Link) -> Reader:
-    """Wire the reader that a URI names. Raises GateError."""
+def build(uri: DriverUri, link: Link, cards: Path | None = None) -> Reader:
+    """Wire the reader that a URI names; ``cards`` is for one of NFC. Raises GateError."""
     if uri.kind not in READERS:
         kinds = ", ".join(READERS)
         raise UriError(f"'{uri}' is no reader", f"Put a URI of one of these kinds there: {kinds}")
-    return cast(Reader, import_module(READERS[uri.kind]).build(uri, link))
+    for_cards = {"cards": cards} if uri.kind == "nfc" else {}
+    return cast(Reader, import_module(READERS[uri.kind]).build(uri, link, **for_cards))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,18 +54,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -P -m drivers.reader", description=__doc__)
     parser.add_argument("uri", help="camera:v4l2:/dev/video0, wedge:serial:ttyACM0, ...")
     parser.add_argument("--fd", type=int, required=True, help="a connected SOCK_SEQPACKET socket")
+    parser.add_argument("--cards", type=Path, help="file with the key that cards are asked with")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C on a desk: end, without a traceback
     link = Link(socket.socket(fileno=given.fd))
     try:
-        return _work(given.uri, link)
+        return _work(given.uri, link, given.cards)
     except ParentGone:
         return 0
 
 
-def _work(text: str, link: Link) -> int:
+def _work(text: str, link: Link, cards: Path | None) -> int:
     try:
-        reader = build(DriverUri.parse(text), link)
+        reader = build(DriverUri.parse(text), link, cards)
     except GateError as error:
         link.fault(fault_of(error, time.monotonic(), lasting=True))
         return 2

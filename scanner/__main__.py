@@ -68,7 +68,7 @@ class Parts:
     """The parts of one gate, wired."""
 
     def __init__(self, config: AdmitConfig, state: Path, run: Path) -> None:
-        self.config, self.run = config, run
+        self.config, self.state, self.run = config, state, run
         own = state / "scanner"
         for directory in (own, run):
             directory.mkdir(parents=True, exist_ok=True)
@@ -214,7 +214,7 @@ class Parts:
             clock=self.clock,
             publish=self.events.publish,
         )
-        readers = _lane_readers(config, lane, put)
+        readers = _lane_readers(config, lane, put, self.state / "sync" / "cards.json")
         thread = LaneThread(lane, self.clock, turnstile, readers)
         thread.inputs = watch_inputs(config, put)
         for message in pending:
@@ -222,7 +222,10 @@ class Parts:
         return thread
 
 
-def _lane_readers(config: LaneConfig, lane: Lane, put: Callable[[object], None]) -> list[Reader]:
+def _lane_readers(
+    config: LaneConfig, lane: Lane, put: Callable[[object], None], cards: Path
+) -> list[Reader]:
+    """`cards`: where readers of cards find the key that they ask them with."""
     first = lane.settings.first_direction
     sides = [(uri, first) for uri in config.readers]
     sides += [(uri, first.opposite) for uri in config.exit_readers]
@@ -230,12 +233,13 @@ def _lane_readers(config: LaneConfig, lane: Lane, put: Callable[[object], None])
     for number, (uri, direction) in enumerate(sides, 1):
 
         def sighted(seen: ReaderSighting, direction=direction) -> None:  # type: ignore[no-untyped-def]
-            put(Sighting(seen.payload, seen.medium, seen.size, seen.at, direction))
+            put(Sighting(seen.payload, seen.medium, seen.size, seen.at, direction, seen.card))
 
         def faulty(name: str, error: GateError | None, number: int = number) -> None:
             put(DeviceFault(fault_name(number, name), error))
 
-        readers.append(Reader(str(uri), sighted, faulty))
+        asks = ("--cards", str(cards)) if uri.kind == "nfc" else ()
+        readers.append(Reader(str(uri), sighted, faulty, asks))
     return readers
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from admission.history import Use
 from admission.rules import CheckInList, EventPolicy, Product
+from tickets.cards import CardWord
 from tickets.credential import Credential, Format, Rejection
 from tickets.keys import ticket_key
 from tickets.parse import parse
@@ -56,6 +57,13 @@ class Books:
         if isinstance(named, Rejection):
             return named, None
         return named, ticket_key(self.event_key, named)
+
+    def read_card(self, word: CardWord) -> tuple[Credential | Rejection, bytes | None]:
+        """As `read`, of a card that a reader asked: the reader has the keys, its word is taken."""
+        credential = word.credential()
+        if isinstance(credential, Rejection):
+            return credential, None
+        return credential, ticket_key(self.event_key, credential)
 
     def counts(self, credential: Credential | Rejection, key: bytes | None) -> bool:
         """Whether it counts as a ticket in view: signed, or an opaque code on the list."""

@@ -8,6 +8,7 @@ from admission.decide import Claim
 from admission.direction import Direction
 from admission.errors import GateError
 from drivers.protocols import Signal
+from tickets.cards import CardWord
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Sighting:
     size: float
     at: float
     direction: Direction
+    card: CardWord | None = None
+    """A card that a reader asked to prove itself; it has no payload."""
 
 
 @dataclass(frozen=True, slots=True)

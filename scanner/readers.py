@@ -42,6 +42,8 @@ class Reader:
     uri: str
     on_sighting: OnSighting
     on_fault: OnFault
+    asks_cards: tuple[str, ...] = ()
+    """Arguments of a child that asks cards; no other child is believed when it speaks of one."""
     state: str = "starting"
     failures: int = 0
     faults: set[str] = field(default_factory=set)
@@ -85,7 +87,7 @@ class Readers:
     def _start(self, reader: Reader) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        command = [sys.executable, "-P", "-m", "drivers.reader", reader.uri]
+        command = [sys.executable, "-P", "-m", "drivers.reader", reader.uri, *reader.asks_cards]
         with theirs:
             try:
                 reader.process = subprocess.Popen(
@@ -122,7 +124,9 @@ class Readers:
             self._end(reader, error.cause)
             return
         reader.heard, reader.spoke = self._now(), True
-        if isinstance(message, Sighting):
+        if isinstance(message, Sighting) and message.card and not reader.asks_cards:
+            self._end(reader, f"reader {reader.uri} speaks of a card, and is no reader of cards")
+        elif isinstance(message, Sighting):
             reader.on_sighting(message)
         elif isinstance(message, Heartbeat):
             self._alive(reader, message)

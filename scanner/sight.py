@@ -7,6 +7,7 @@ from admission.folding import InvalidCodes
 from admission.presentation import Views
 from scanner.books import Books
 from scanner.messages import Sighting
+from tickets.cards import CardWord
 from tickets.credential import Credential, Rejection
 
 CACHED = 32
@@ -33,7 +34,7 @@ class Sight:
     def __init__(self) -> None:
         self._views, self._invalid = Views(), InvalidCodes()
         self._seen: dict[bytes, Seen] = {}
-        self._parsed: dict[bytes, Seen] = {}
+        self._parsed: dict[bytes | CardWord, Seen] = {}
         self._parsed_for: Books | None = None
 
     def sighted(self, sighting: Sighting, books: Books, now: float) -> None:
@@ -51,8 +52,14 @@ class Sight:
         return self._seen.get(identity) if identity is not None else None
 
     def ended(self, identity: bytes, now: float, again: bool) -> None:
-        """Its presentation is over; `again`: refused or annulled, it may be tried again."""
-        self._views.looked_at(identity, now, again)
+        """Its presentation is over; `again`: refused or annulled, it may be tried again.
+
+        A card's message counts once: it is looked at again when the card was away and gave another.
+        """
+        seen = self._seen.get(identity)
+        shown = seen.credential if seen else None
+        once = isinstance(shown, Credential) and shown.counter is not None
+        self._views.looked_at(identity, now, again and not once)
 
     def worth_a_record(self, seen: Seen, now: float) -> bool:
         """False for one of a flood of invalid codes: it is counted instead."""
@@ -70,19 +77,23 @@ class Sight:
     def _parse(self, sighting: Sighting, books: Books) -> Seen:
         if self._parsed_for is not books or len(self._parsed) >= CACHED:
             self._parsed, self._parsed_for = {}, books
-        known = self._parsed.get(sighting.payload)
+        shown = sighting.card or sighting.payload
+        known = self._parsed.get(shown)
         same = known and known.medium == sighting.medium
         if known and same and known.direction is sighting.direction:
             return known
-        read = books.read_typed if sighting.medium == TYPED else books.read
-        credential, key = read(sighting.payload)
+        if isinstance(shown, CardWord):
+            credential, key = books.read_card(shown)
+        else:
+            read = books.read_typed if sighting.medium == TYPED else books.read
+            credential, key = read(shown)
         seen = Seen(
-            identity=key or sighting.payload,
+            identity=key or (shown.uid if isinstance(shown, CardWord) else shown),
             credential=credential,
             key=key,
             medium=sighting.medium,
             direction=sighting.direction,
             counts=books.counts(credential, key),
         )
-        self._parsed[sighting.payload] = seen
+        self._parsed[shown] = seen
         return seen
