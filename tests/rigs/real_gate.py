@@ -94,6 +94,7 @@ class RealGate:
         *,
         lanes: Iterable[str] = ("entry",),
         readers: int = 1,
+        more_readers: Iterable[str] = (),
         screen: int = 8099,
     ) -> None:
         self.directory, self.name = directory / name, name
@@ -114,7 +115,8 @@ class RealGate:
             screen=screen,
         )
         for lane in self.lanes:
-            text += LANE.format(name=lane, readers=json.dumps(self._readers(lane, readers)))
+            uris = [*self._readers(lane, readers), *more_readers]
+            text += LANE.format(name=lane, readers=json.dumps(uris))
         self.config = self.directory / "admit.toml"
         self.config.write_text(text)
         read_config(self.config)
