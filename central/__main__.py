@@ -20,10 +20,11 @@ from central.app import create_app
 from central.errors import CentralFault
 from central.event import Central
 from central.lists import refresh
-from central.organiser import accounts
+from central.organiser import accounts, backup
 from central.organiser.app import make_pages
 from central.organiser.links import is_loopback, login_link
 from central.organiser.web import Site
+from central.restored import catch_up
 from central.setup import open_central
 from tickets.errors import GateError
 
@@ -88,7 +89,8 @@ def serve(
     elif accounts.count(central) == 0:
         _LOG.warning("nobody can log in yet; make an account with: admit central user add NAME")
     print(json.dumps(said), flush=True)  # noqa: T201
-    uvicorn.Server(config).run(sockets=[listener])
+    with backup.serving(backup.file_of(central.database.engine.url)):
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _load(config: uvicorn.Config, certificate: Path | None, key: Path | None) -> None:
@@ -119,11 +121,14 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _keep_current(central: Central) -> None:
-    """Confirm the list again and again. A database that is busy or full is tried again later."""
+    """Confirm the list again and again, and stay ahead of what gates have. A database that is busy
+    or full is tried again later.
+    """
     wait = threading.Event()
     while not wait.wait(REFRESH_SECONDS):
         try:
-            refresh(central)
+            if not catch_up(central):
+                refresh(central)
         except (SQLAlchemyError, GateError) as error:
             _LOG.error("the list could not be confirmed: %s", error)
 

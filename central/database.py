@@ -126,7 +126,7 @@ def create_database(url: str) -> Database:
     except DBAPIError as error:
         raise _unusable(url, error) from error
     if path:  # or a power cut may take the new file's name with it
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     return database
 
 
@@ -249,7 +249,8 @@ def _create_file(path: Path) -> None:
         ) from error
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Put the names in a directory on disk."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

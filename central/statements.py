@@ -8,7 +8,7 @@ from hashlib import blake2b
 from sqlalchemy import Connection, RowMapping, Select, func, insert, or_, select
 
 from admission.rules import PolicyMalformed, policy_from_body
-from central.database import set_meta
+from central.database import get_meta, set_meta
 from central.errors import CentralFault
 from central.event import Central
 from central.inserts import next_number
@@ -26,7 +26,8 @@ DELTA_ROWS = 50_000
 PAGE = 500
 """Most statements of one answer."""
 _CHAIN = (Type.LIST.value, Type.DELTA.value)
-_SERIALS_FROM = 1_735_689_600  # 2025-01-01: a serial's jump from nothing stays below 2**31
+SERIALS_FROM = 1_735_689_600
+"""2025-01-01: a serial's jump from nothing stays below 2**31."""
 
 
 def publish(
@@ -49,7 +50,8 @@ def publish(
     before = _last(connection, *(_CHAIN if kind.value in _CHAIN else (kind.value,)))
     # By the clock as well as by counting: a server restored from a copy does not repeat serials
     # that gates have seen.
-    serial = max(before["serial"] + 1 if before else 1, now - _SERIALS_FROM)
+    floor = int(get_meta(connection, "serial_floor") or 0)
+    serial = max(before["serial"] + 1 if before else 1, now - SERIALS_FROM, floor)
     # A delta builds on the list or delta before it, all others on the last of their own type.
     previous = before if kind is Type.DELTA else _last(connection, kind.value)
     wire = sign_statement(
@@ -134,6 +136,12 @@ def ticket_of(row: RowMapping) -> Ticket:
     )
 
 
+def newest_serial(connection: Connection) -> int | None:
+    """The serial of the newest list or delta; None before the first list."""
+    newest = _last(connection, *_CHAIN)
+    return None if newest is None else int(newest["serial"])
+
+
 def chain_size(connection: Connection) -> tuple[int, int, int, int] | None:
     """(rows of the list, deltas since, rows of these, when the last was issued); None: no list."""
     base, newest = _last(connection, Type.LIST.value), _last(connection, *_CHAIN)
@@ -180,7 +188,7 @@ def signed_time(central: Central, nonce: bytes) -> str:
     wire = sign_statement(
         ServerTime(nonce, int(now * 1000)),
         event=central.event,
-        serial=max(1, int(now) - _SERIALS_FROM),
+        serial=max(1, int(now) - SERIALS_FROM),
         issued=int(now),
         expires=int(now) + LIFE[Type.TIME],
         signers=[central.signer],

@@ -13,30 +13,45 @@ import typer
 from central import enrolment, heartbeats, imports, setup, statements
 from central.errors import CentralFault
 from central.event import Central
-from central.organiser import overview
+from central.organiser import accounts, overview
+from central.organiser.audit import COMMAND_LINE, recorded
+from cli.central_backup import backup, restore, restored
+from cli.central_options import DB, KEYS, Db, Json, Keys
+from cli.central_user import app as user_app
+from cli.progress import shown_progress
 from tickets.csv_rows import MAX_LINE, BadRow
 
-app = typer.Typer(no_args_is_help=True)
-
-Db = Annotated[
-    str, typer.Option("--db", envvar="ADMIT_CENTRAL_DB", help="Such as sqlite:///central.db")
-]
-Keys = Annotated[
-    Path,
-    typer.Option("--keys", envvar="ADMIT_CENTRAL_KEYS", help="The directory of 'admit keys new'"),
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line")]
-_DB = "sqlite:///central.db"
-_KEYS = Path("keys")
+app = typer.Typer()
 
 
-@app.callback()
-def _central() -> None:
+@app.callback(invoke_without_command=True)
+def _central(context: typer.Context) -> None:
     """The reference server of the gate protocol."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        print(f"Next: {_next_step(DB, KEYS)}")
+
+
+def _next_step(db: str, keys: Path) -> str:
+    """What an organiser who is here for the first time does now."""
+    if not keys.is_dir():
+        return "admit keys new --out keys --event NAME"
+    try:
+        central = setup.open_central(db, keys)
+    except CentralFault:
+        return "admit central init"
+    if accounts.count(central) == 0:
+        return "admit central user add NAME, so that somebody can log in to the pages"
+    return "admit central serve"
+
+
+app.add_typer(user_app, name="user", help="Accounts for the organiser's pages")
+for _command in (backup, restore, restored):
+    app.command()(_command)
 
 
 @app.command()
-def init(db: Db = _DB, keys: Keys = _KEYS) -> None:
+def init(db: Db = DB, keys: Keys = KEYS) -> None:
     """Make the database and publish the event's keys, signed by the root key.
 
     Afterwards the root and issuer keys can be taken off this computer.
@@ -48,37 +63,50 @@ def init(db: Db = _DB, keys: Keys = _KEYS) -> None:
 @app.command()
 def serve(
     *,
-    db: Db = _DB,
-    keys: Keys = _KEYS,
+    db: Db = DB,
+    keys: Keys = KEYS,
     host: Annotated[str, typer.Option(help="Address to serve on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any free one")] = 8470,
     certificate: Annotated[Path | None, typer.Option(help="PEM, for HTTPS")] = None,
     key: Annotated[Path | None, typer.Option(help="PEM, of the certificate")] = None,
     behind_proxy: Annotated[bool, typer.Option(help="A proxy encrypts")] = False,
+    demo_login: Annotated[
+        bool, typer.Option(help="Print a link that logs in once; on this computer alone")
+    ] = False,
 ) -> None:
     """Serve the gates. Plain HTTP on this computer only."""
     from central.__main__ import serve as run  # noqa: PLC0415  # a web server for no other command
 
     central = setup.open_central(db, keys)
-    run(central, host, port, certificate=certificate, key=key, behind_proxy=behind_proxy)
+    run(
+        central,
+        host,
+        port,
+        certificate=certificate,
+        key=key,
+        behind_proxy=behind_proxy,
+        demo_login=demo_login,
+    )
 
 
 @app.command()
 def policy(
     file: Annotated[Path, typer.Argument(help="TOML or JSON: lists and products")],
-    db: Db = _DB,
-    keys: Keys = _KEYS,
+    db: Db = DB,
+    keys: Keys = KEYS,
 ) -> None:
     """Sign and publish the check-in lists and products."""
-    serial = statements.publish_policy(setup.open_central(db, keys), setup.read_policy(file))
+    central, body = setup.open_central(db, keys), setup.read_policy(file)
+    with recorded(central, COMMAND_LINE, "policy", file.name):
+        serial = statements.publish_policy(central, body)
     print(f"policy {serial} published")
 
 
 @app.command("import")
 def import_(
     csv: Annotated[Path, typer.Argument(help="Tickets: id, product, entries, valid_from, …")],
-    db: Db = _DB,
-    keys: Keys = _KEYS,
+    db: Db = DB,
+    keys: Keys = KEYS,
     json_: Json = False,
 ) -> None:
     """Add or change tickets, then sign and publish the whole list.
@@ -87,9 +115,11 @@ def import_(
     """
     central = setup.open_central(db, keys)
     try:
-        with csv.open("rb") as file:
+        with csv.open("rb") as file, recorded(central, COMMAND_LINE, "import", csv.name):
             lines = iter(partial(file.readline, MAX_LINE), b"")
-            done = imports.import_tickets(central, lines, partial(_report, as_json=json_))
+            with shown_progress() as progress:
+                report = partial(_report, as_json=json_)
+                done = imports.import_tickets(central, lines, report, progress)
     except OSError as error:
         raise CentralFault(f"{csv} cannot be read: {error.strerror}", "Check the path") from error
     result = {"imported": done.good, "bad": done.bad, "withdrawn": done.withdrawn}
@@ -112,44 +142,52 @@ def _report(row: BadRow, as_json: bool) -> None:
 @app.command()
 def cancel(
     ticket: Annotated[str, typer.Argument(help="Its id in the CSV")],
-    db: Db = _DB,
-    keys: Keys = _KEYS,
+    db: Db = DB,
+    keys: Keys = KEYS,
 ) -> None:
     """Cancel a ticket; gates in touch refuse it within seconds."""
-    changed = imports.cancel(setup.open_central(db, keys), ticket)
+    central = setup.open_central(db, keys)
+    with recorded(central, COMMAND_LINE, "cancel", ticket):
+        changed = imports.cancel(central, ticket)
     print(f"{ticket} cancelled" if changed else f"{ticket} was cancelled before")
 
 
 @app.command()
-def restore(
+def reinstate(
     ticket: Annotated[str, typer.Argument(help="Its id in the CSV")],
-    db: Db = _DB,
-    keys: Keys = _KEYS,
+    db: Db = DB,
+    keys: Keys = KEYS,
 ) -> None:
     """Take a cancellation back."""
-    changed = imports.restore(setup.open_central(db, keys), ticket)
-    print(f"{ticket} restored" if changed else f"{ticket} was not cancelled")
+    central = setup.open_central(db, keys)
+    with recorded(central, COMMAND_LINE, "reinstate", ticket):
+        changed = imports.restore(central, ticket)
+    print(f"{ticket} reinstated" if changed else f"{ticket} was not cancelled")
 
 
 @app.command()
 def token(
     gate: Annotated[str, typer.Option(help="Its name in admit.toml")],
-    db: Db = _DB,
-    keys: Keys = _KEYS,
+    db: Db = DB,
+    keys: Keys = KEYS,
     hours: Annotated[float, typer.Option(help="How long it may be used")] = 24.0,
 ) -> None:
     """Print a one-time token that enrols a gate."""
-    print(enrolment.new_token(setup.open_central(db, keys), gate, hours * 3600))
+    central = setup.open_central(db, keys)
+    with recorded(central, COMMAND_LINE, "token", gate):
+        print(enrolment.new_token(central, gate, hours * 3600))
 
 
 @app.command()
 def revoke(
     device: Annotated[str, typer.Argument(help="See: admit central gates")],
-    db: Db = _DB,
-    keys: Keys = _KEYS,
+    db: Db = DB,
+    keys: Keys = KEYS,
 ) -> None:
     """Withdraw a gate, for instance a stolen one."""
-    enrolment.revoke(setup.open_central(db, keys), device)
+    central = setup.open_central(db, keys)
+    with recorded(central, COMMAND_LINE, "revoke", device):
+        enrolment.revoke(central, device)
     print(f"{device} withdrawn")
 
 
@@ -160,42 +198,44 @@ def tell(
     *,
     text: Annotated[str | None, typer.Option(help="Shown to the steward")] = None,
     lane: Annotated[str | None, typer.Option(help="For out_of_service and in_service")] = None,
-    db: Db = _DB,
-    keys: Keys = _KEYS,
+    db: Db = DB,
+    keys: Keys = KEYS,
 ) -> None:
     """Tell a gate something at its next heartbeat. Nothing here releases or admits."""
     given = {"do": do, "text": text, "lane": lane}
     body = {name: value for name, value in given.items() if value is not None}
-    heartbeats.tell(setup.open_central(db, keys), device, body)
+    central = setup.open_central(db, keys)
+    with recorded(central, COMMAND_LINE, do, " ".join([device, *filter(None, (lane, text))])):
+        heartbeats.tell(central, device, body)
     print(f"{device} will be told at its next heartbeat")
 
 
 @app.command()
-def who(db: Db = _DB, keys: Keys = _KEYS, json_: Json = False) -> None:
+def who(db: Db = DB, keys: Keys = KEYS, json_: Json = False) -> None:
     """Entries and exits that stand, newest first."""
     _list(overview.entries, ("at", "direction", "id", "list", "gate"), db, keys, json_)
 
 
 @app.command()
-def gates(db: Db = _DB, keys: Keys = _KEYS, json_: Json = False) -> None:
+def gates(db: Db = DB, keys: Keys = KEYS, json_: Json = False) -> None:
     """Enrolled gates, their health and last contact."""
     _list(overview.gates, ("gate", "device", "last_contact", "revoked"), db, keys, json_)
 
 
 @app.command()
-def conflicts(db: Db = _DB, keys: Keys = _KEYS, json_: Json = False) -> None:
+def conflicts(db: Db = DB, keys: Keys = KEYS, json_: Json = False) -> None:
     """Tickets that entered more often than they may, with both entries."""
     _list(overview.conflicts, ("found", "ticket", "list", "other", "entry"), db, keys, json_)
 
 
 @app.command()
-def parked(db: Db = _DB, keys: Keys = _KEYS, json_: Json = False) -> None:
+def parked(db: Db = DB, keys: Keys = KEYS, json_: Json = False) -> None:
     """Records that could not be taken, and why."""
     _list(overview.parked_records, ("received", "gate", "seq", "reason"), db, keys, json_)
 
 
 @app.command()
-def alarms(db: Db = _DB, keys: Keys = _KEYS, json_: Json = False) -> None:
+def alarms(db: Db = DB, keys: Keys = KEYS, json_: Json = False) -> None:
     """Forks, broken chains and gaps in what gates have sent."""
     _list(overview.alarms, ("raised", "name", "gate", "detail"), db, keys, json_)
 
