@@ -208,7 +208,7 @@ def _dim(at: float, look: Look, dice: random.Random) -> Look:
 def _near(at: float, look: Look, dice: random.Random) -> Look:
     """So close that the symbol fills the view, and closer than the lens can focus."""
     near = replace(look, fill=_between(0.7, 0.92, at), middle=(WIDTH / 2, HEIGHT * 0.58))
-    return replace(near, defocus=_between(0.15, 0.6, at), tilt=(0.0, 0.0), turn=dice.gauss(0, 2))
+    return replace(near, defocus=_between(0.15, 0.5, at), tilt=(0.0, 0.0), turn=dice.gauss(0, 2))
 
 
 def _mixed(at: float, look: Look, dice: random.Random) -> Look:
@@ -239,8 +239,8 @@ KINDS: Mapping[str, Make] = MappingProxyType(
         "glare": lambda at, look, dice: replace(look, glare=_between(0.4, 1.1, at)),
         "moire": lambda at, look, dice: replace(look, moire=_between(0.2, 0.9, at)),
         "dim screen": _dim,
-        "curled paper": lambda at, look, dice: replace(look, bend=_between(50, 115, at)),
-        "dirty paper": lambda at, look, dice: replace(look, smudge=_between(0.05, 0.27, at)),
+        "curled paper": lambda at, look, dice: replace(look, bend=_between(50, 110, at)),
+        "dirty paper": lambda at, look, dice: replace(look, smudge=_between(0.04, 0.16, at)),
         "too near": _near,
         "too far": lambda at, look, dice: replace(look, module=_between(2.6, 1.25, at)),
         "two codes": lambda at, look, dice: replace(

@@ -40,8 +40,9 @@ TAKES = 1.0
 
 
 def wall() -> Frame:
-    """What the camera sees when nobody is there: a wall, a little darker below."""
+    """What the camera sees when nobody is there: a wall, a little darker below, and the floor."""
     column = np.linspace(WALL + 14, WALL - 14, HEIGHT).astype(np.uint8)
+    column[HEIGHT * 7 // 8 :] -= 40  # an edge: with nothing in view the lens would count as covered
     return np.repeat(column[:, np.newaxis], WIDTH, axis=1)
 
 

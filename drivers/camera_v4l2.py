@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from drivers.camera_controls import set_controls
 from drivers.errors import DeviceLost, DeviceNotFound
 from drivers.frames import Frame
 from drivers.protocols import Report
@@ -31,27 +33,31 @@ class V4l2Camera:
 
     @classmethod
     def open(cls, uri: DriverUri, report: Report) -> Self:
-        """Open ``camera:v4l2:/dev/video0?width=1280&height=720&fps=30&format=mjpg``."""
+        """Open ``camera:v4l2:/dev/video0?width=1280&height=720&fps=30&format=mjpg``.
+
+        With ``exposure=MS``, ``focus=N``, ``gain=N``, ``mains=HZ`` these are fixed.
+        """
         capture = _opened(uri.address)
         if not capture.isOpened():
             capture.release()
-            raise DeviceNotFound(
-                f"The camera {uri.address} cannot be opened",
-                "Check its cable, that no other program uses it, and that the gate's user is in "
-                "group 'video'",
-            )
+            raise _not_found(uri.address)
         # Format first: most cameras offer 720p at full speed in MJPG alone.
         capture.set(cv2.CAP_PROP_FOURCC, _fourcc(uri.word("format", "mjpg")))
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, uri.number("width", 1280))
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, uri.number("height", 720))
         capture.set(cv2.CAP_PROP_FPS, uri.number("fps", 30))
+        try:
+            set_controls(uri, report)
+        except DeviceNotFound:
+            capture.release()
+            raise
         return cls(capture, uri.address)
 
     def read(self) -> Frame | None:
         try:
             good, image = self._capture.read()
-        except cv2.error as error:
-            raise self._lost() from error
+        except cv2.error:  # half a JPEG, or an empty one: the next may be whole
+            good, image = False, None
         if good and image is not None and image.size:
             self._misses = 0
             grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
@@ -71,9 +77,35 @@ class V4l2Camera:
         )
 
 
+def _not_found(address: str) -> DeviceNotFound:
+    """Say why the device cannot be opened: the library keeps that to itself."""
+    try:
+        os.close(os.open(address, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return DeviceNotFound(
+            f"The camera {address} is not there",
+            "Plug it in; if it is, see 'v4l2-ctl --list-devices' for its name",
+        )
+    except PermissionError:
+        return DeviceNotFound(
+            f"The camera {address} may not be opened by this user",
+            "Add the gate's user to the group 'video'",
+        )
+    except OSError as error:
+        return DeviceNotFound(
+            f"The camera {address} cannot be opened: {error.strerror}",
+            "End the other program that uses it, or unplug the camera and plug it in",
+        )
+    return DeviceNotFound(
+        f"The camera {address} delivers no video",
+        "Use another of its devices: many cameras have a second one for metadata alone",
+    )
+
+
 def _opened(address: str) -> cv2.VideoCapture:
     capture = cv2.VideoCapture(address, cv2.CAP_V4L2)
-    number = re.fullmatch(r"/dev/video(\d{1,3})", address)
+    # A name under /dev/v4l/by-id stays the camera's when it is plugged in elsewhere.
+    number = re.fullmatch(r"/dev/video(\d{1,3})", os.path.realpath(address))
     if not capture.isOpened() and number and Path(address).exists():
         capture.release()  # some builds take a number only
         capture = cv2.VideoCapture(int(number[1]), cv2.CAP_V4L2)

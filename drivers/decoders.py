@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +22,8 @@ class Symbol:
     """Raw and untrusted; at most 2953 bytes."""
     size: float
     """Side of the symbol in pixels: of two in view the larger is the nearer."""
+    by: str = field(default="", compare=False)
+    """The rescue pass that it took; empty for a plain look."""
 
 
 QR = zxingcpp.BarcodeFormats((zxingcpp.BarcodeFormat.QRCode,))

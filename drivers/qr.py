@@ -20,6 +20,10 @@ from drivers.scene import Scene
 from drivers.vision import cv2
 
 MOST_PIXELS = 64_000_000
+LONGEST_SIDE = 65_535
+"""As zxing-cpp takes it."""
+LIVE_PIXELS = 4096 * 3072
+"""Of a live camera: a larger frame would keep the decoder from its heartbeat on a small board."""
 STILL_ROUNDS = 300
 """Frames of one still scene after which no rescue pass is tried on it any more, ten seconds."""
 STILL_EVERY = 15
@@ -28,13 +32,14 @@ FORGET = 0.9
 """Share of a pass's cost that is still believed when it was left out once for being too dear."""
 
 
-def grey(frame: object) -> Frame:
+def grey(frame: object, most: int = MOST_PIXELS) -> Frame:
     """Return ``frame`` as a grey image, shape (height, width), uint8.
 
     Args:
         frame: Grey (height, width) or BGR (height, width, 3), uint8, row 0 at the top.
+        most: Pixels that are still looked at.
     Raises:
-        FrameError: another type or shape, empty, or above 64 megapixels.
+        FrameError: another type or shape, empty, or larger than ``most``.
     """
     if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
         kind = getattr(frame, "dtype", type(frame).__name__)
@@ -44,10 +49,11 @@ def grey(frame: object) -> Frame:
             f"A frame has shape {frame.shape}",
             "Pass grey (height, width) or BGR (height, width, 3)",
         )
-    if not 0 < frame.shape[0] * frame.shape[1] <= MOST_PIXELS:
+    height, width = frame.shape[:2]
+    if not 0 < height * width <= most or max(height, width) > LONGEST_SIDE:
         raise FrameError(
-            f"A frame has {frame.shape[1]} x {frame.shape[0]} pixels",
-            f"Pass one with 1 to {MOST_PIXELS // 1_000_000} megapixels",
+            f"A frame has {width} x {height} pixels",
+            f"Choose a size of 1 to {most // 1_000_000} megapixels",
         )
     if frame.ndim == 3:
         shades = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_BGR2GRAY)
@@ -84,15 +90,16 @@ def read_symbols(frame: object, decoder: Decoder = DECODERS["zxing"]) -> list[Sy
 def _rescued(decoder: Decoder, rescue: Pass, image: Frame) -> list[Symbol]:
     changed = rescue.change(image)
     scale = changed.shape[0] / image.shape[0]
-    return [Symbol(s.payload, s.size / scale) for s in decoder(changed, True)]
+    return [Symbol(s.payload, s.size / scale, rescue.name) for s in decoder(changed, True)]
 
 
 def _largest_first(symbols: Sequence[Symbol]) -> list[Symbol]:
-    sizes: dict[bytes, float] = {}
+    largest: dict[bytes, Symbol] = {}
     for symbol in symbols:
-        sizes[symbol.payload] = max(symbol.size, sizes.get(symbol.payload, 0.0))
-    ordered = sorted(sizes.items(), key=lambda item: -item[1])
-    return [Symbol(payload, size) for payload, size in ordered]
+        known = largest.get(symbol.payload)
+        if known is None or symbol.size > known.size:
+            largest[symbol.payload] = symbol
+    return sorted(largest.values(), key=lambda symbol: -symbol.size)
 
 
 class RotatingDecoder:
@@ -120,7 +127,7 @@ class RotatingDecoder:
 
     def decode(self, frame: object) -> list[Symbol]:
         """Return the symbols in ``frame``, largest first. Raises FrameError."""
-        image = grey(frame)
+        image = grey(frame, LIVE_PIXELS)
         started = self._timer()
         found = self._decoder(image, True)
         if found:

@@ -55,6 +55,8 @@ _PICTURE: dict[str, Reader] = {
     "width": whole(160, 3840),
     "height": whole(120, 2160),
     "fps": number(0.5, 120),
+    "exposure": number(0.05, 1000),  # milliseconds; fixed
+    "plain": boolean,  # an even ground and nothing else in view: a covered lens cannot be told
 }
 _HELD: dict[str, Reader] = {"hold": number(0, 10)}  # seconds a scan counts as in view
 _CARDS: dict[str, Reader] = {"text": boolean}  # whether codes in text records count
@@ -74,10 +76,26 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
         ),
         "camera:v4l2": Scheme(
             needed("a video device"),
-            _DECODING | _PICTURE | {"format": choice("mjpg", "yuyv")},
-            "camera:v4l2:/dev/video0",
+            _DECODING
+            | _PICTURE
+            | {
+                "format": choice("mjpg", "yuyv"),
+                "focus": whole(0, 65_535),  # as the camera counts; fixed
+                "gain": whole(0, 65_535),  # as the camera counts
+                "mains": choice("50", "60"),  # hertz of the lamps
+            },
+            "camera:v4l2:/dev/video0?exposure=4&focus=30",
         ),
-        "camera:rpicam": Scheme(whole(0, 3), _DECODING | _PICTURE, "camera:rpicam:0"),
+        "camera:rpicam": Scheme(
+            whole(0, 3),
+            _DECODING
+            | _PICTURE
+            | {
+                "focus": number(0, 32),  # dioptres: 1 / metres; fixed
+                "gain": number(1, 64),
+            },
+            "camera:rpicam:0?exposure=4&focus=6.7",
+        ),
         "nfc:usb": Scheme(usb_port, _CARDS, "nfc:usb:1-1.3"),
         "nfc:tty": Scheme(
             nfc_line,

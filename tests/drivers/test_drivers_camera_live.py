@@ -1,5 +1,6 @@
 """Real cameras, with their far end played: a program in rpicam-vid's place, a scripted V4L2."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def yuv(view):
 def rpicam(tmp_path, monkeypatch):
     """Put a program named rpicam-vid first on PATH; ``body`` is its Python."""
 
-    def install(body):
+    def install(body, uri=RPICAM):
         view = np.full((480, 640), 200, np.uint8)
         symbol = pixels(scale=4)
         view[9 : 9 + symbol.shape[0], 9 : 9 + symbol.shape[1]] = symbol
@@ -50,7 +51,7 @@ def rpicam(tmp_path, monkeypatch):
         )
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-        return RpicamCamera.open(RPICAM, ignore)
+        return RpicamCamera.open(uri, ignore)
 
     return install
 
@@ -65,8 +66,25 @@ def test_y_plane_is_the_grey_frame(rpicam, tmp_path):
     camera.close()
     arguments = (tmp_path / "arguments").read_text()
     assert arguments == (
-        "--camera 0 --codec yuv420 -o - --width 640 --height 480 --framerate 10 -t 0 -n --flush"
+        "--camera 0 --codec yuv420 -o - --width 640 --height 480 --framerate 10 -t 0 -n --flush "
+        "--verbose 0 --exposure sport"
     )
+
+
+def test_exposure_gain_and_focus_are_fixed_by_the_uri(rpicam, tmp_path):
+    """Shutter in microseconds, focus in dioptres, as rpicam-vid takes them."""
+    uri = DriverUri.parse("camera:rpicam:0?width=640&height=480&exposure=2.5&gain=4&focus=6.7")
+    camera = rpicam("out.write(frame); out.flush(); time.sleep(60)", uri)
+    camera.read()
+    camera.close()
+    words = (tmp_path / "arguments").read_text()
+    assert words.endswith("--shutter 2500 --gain 4 --autofocus-mode manual --lens-position 6.7")
+
+
+def test_program_of_the_former_name_serves_too(rpicam, tmp_path):
+    rpicam("time.sleep(60)").close()
+    (tmp_path / "rpicam-vid").rename(tmp_path / "libcamera-vid")
+    RpicamCamera.open(RPICAM, ignore).close()
 
 
 def test_frame_in_small_pieces_is_put_together(rpicam):
@@ -84,6 +102,32 @@ def test_program_that_ends_is_a_lost_camera(rpicam, written):
     with pytest.raises(DeviceLost, match="ended") as caught:
         camera.read()
     assert "ribbon cable" in caught.value.remedy
+    camera.close()
+
+
+def test_last_words_of_the_program_are_told(rpicam):
+    camera = rpicam("sys.stderr.write('x' * 90000 + '\\nERROR: \\x1b[31msensor is gone\\n')")
+    with pytest.raises(DeviceLost, match="sensor is gone") as caught:
+        camera.read()
+    camera.close()
+    assert caught.value.cause.isprintable()
+
+
+def test_camera_that_is_not_plugged_in_is_told_as_such(rpicam):
+    camera = rpicam("sys.exit('ERROR: *** no cameras available ***')")
+    with pytest.raises(DeviceLost, match="finds no camera") as caught:
+        camera.read()
+    camera.close()
+    assert "ribbon" in caught.value.remedy
+
+
+def test_chatty_program_is_never_kept_waiting(rpicam):
+    """Its words are taken with every frame: a pipe that is full would stop the pictures."""
+    camera = rpicam(
+        "while True: sys.stderr.write('w' * 30000); sys.stderr.flush(); out.write(frame)\n"
+    )
+    for _ in range(6):
+        assert camera.read().shape == (480, 640)
     camera.close()
 
 
@@ -179,7 +223,10 @@ def test_single_missed_frame_is_no_fault(monkeypatch):
     assert [camera.read() is None for _ in range(4)] == [True, False, True, False]
 
 
-@pytest.mark.parametrize("gone", [[None] * MISSES, [cv2.error("ioctl")]])
+EMPTY = np.zeros((0, 0), np.uint8)
+
+
+@pytest.mark.parametrize("gone", [[None] * MISSES, [cv2.error("ioctl")] * MISSES, [EMPTY] * MISSES])
 def test_unplugged_camera_is_lost(monkeypatch, gone):
     camera = v4l2(monkeypatch, FakeCapture(frame(), *gone))
     with pytest.raises(DeviceLost, match="/dev/video0"):
@@ -187,11 +234,45 @@ def test_unplugged_camera_is_lost(monkeypatch, gone):
             camera.read()
 
 
-def test_busy_or_missing_camera_is_a_named_fault_and_let_go(monkeypatch):
+def test_half_a_picture_now_and_then_is_no_fault(monkeypatch):
+    """An empty buffer makes the JPEG decoder raise, half a one leaves it without a picture."""
+    camera = v4l2(monkeypatch, FakeCapture(cv2.error("imdecode"), EMPTY, frame(), None, frame()))
+    assert [camera.read() is None for _ in range(5)] == [True, True, False, True, False]
+
+
+def test_camera_may_change_its_size_in_mid_stream(monkeypatch):
+    views = [np.zeros(shape, np.uint8) for shape in ((720, 1280), (480, 640, 3), (1, 1))]
+    camera = v4l2(monkeypatch, FakeCapture(*views))
+    assert [camera.read().shape for _ in views] == [(720, 1280), (480, 640), (1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "remedy"),
+    [
+        (FileNotFoundError(errno.ENOENT, "x"), "is not there", "Plug it in"),
+        (PermissionError(errno.EACCES, "x"), "by this user", "group 'video'"),
+        (OSError(errno.EBUSY, "Device or resource busy"), "busy", "other program"),
+        (None, "no video", "another of its devices"),
+    ],
+)
+def test_camera_that_cannot_be_opened_is_told_by_its_reason(monkeypatch, error, cause, remedy):
     capture = FakeCapture(opened=False)
-    with pytest.raises(DeviceNotFound, match="/dev/video0"):
+    null, opened = os.open(os.devnull, os.O_RDONLY), []
+
+    def open_device(path, flags):
+        opened.append(path)
+        if error is not None:
+            raise error
+        return null
+
+    monkeypatch.setattr(camera_v4l2.os, "open", open_device)
+    with pytest.raises(DeviceNotFound, match=cause) as caught:
         v4l2(monkeypatch, capture)
-    assert capture.released == 1
+    monkeypatch.undo()
+    assert remedy in caught.value.remedy
+    assert (capture.released, opened) == (1, ["/dev/video0"])
+    if error is not None:
+        os.close(null)
 
 
 def test_missing_device_is_a_named_fault_of_the_real_library():

@@ -28,7 +28,7 @@ from drivers.messages import (
     encode,
 )
 from drivers.pace import FakePace
-from drivers.watch import FROZEN_AFTER, HUNG_AFTER, PictureState, PictureWatch
+from drivers.watch import HUNG_AFTER
 
 # --- messages
 
@@ -231,35 +231,6 @@ def test_camera_is_closed_when_it_is_lost():
     assert camera.closed == 1
 
 
-# --- how the picture is
-
-
-def state_after(frames, live=True, step=0.5):
-    watch, now = PictureWatch(0.0), 0.0
-    for view in frames:
-        now += step
-        if view is not None:
-            watch.saw(view, now)
-    return watch.state(now, live)
-
-
-@pytest.mark.parametrize(
-    ("case", "frames", "live", "state"),
-    [
-        ("just started", [None], True, PictureState.STARTING),
-        ("never a frame", [None] * 6, True, PictureState.NO_PICTURE),
-        ("well", [noisy(frame(), 5, n) for n in range(30)], True, PictureState.OK),
-        ("went silent", [frame()] + [None] * 6, True, PictureState.NO_PICTURE),
-        ("lens cap", [np.zeros((720, 1280), np.uint8)] * 2, True, PictureState.BLACK),
-        ("repeats one frame", [frame()] * 30, True, PictureState.FROZEN),
-        ("pictures may repeat", [frame()] * 30, False, PictureState.OK),
-    ],
-)
-def test_picture_is_judged(case, frames, live, state):
-    assert state_after(frames, live) == state, case
-    assert FROZEN_AFTER < 15
-
-
 # --- the decoding thread
 
 
@@ -350,9 +321,54 @@ def test_unreadable_picture_is_a_passing_fault(desk):
     assert (fault.name, fault.lasting) == ("PictureError", False)
 
 
-def test_black_picture_is_a_fault(desk):
-    (fault,) = of(Fault, desk.step(np.zeros((720, 1280), np.uint8)))
-    assert "black" in fault.cause
+def test_what_is_wrong_with_the_picture_is_a_fault_of_its_own_and_its_end_is_told(desk):
+    desk.capture.live = True
+    black = np.zeros((720, 1280), np.uint8)
+    messages = [message for _ in range(60) for message in desk.step(black)]
+    (fault,) = of(Fault, messages)
+    assert (fault.name, fault.lasting) == ("PictureBlack", True)
+    assert "lamp" in fault.remedy
+    assert of(Heartbeat, messages)[-1].state == "black"
+    messages = [message for _ in range(20) for message in desk.step(noisy(frame(), 5))]
+    assert of(Recovered, messages)[0].name == "PictureBlack"
+    assert of(Heartbeat, messages)[-1].state == "ok"
+
+
+def test_lost_camera_takes_the_place_of_its_bad_picture(desk):
+    """One fault, not two: what the lens saw is of no interest while the cable is out."""
+    desk.capture.live = True
+    for _ in range(60):
+        desk.step(np.zeros((720, 1280), np.uint8))
+    desk.capture.faults.put(DeviceLost("gone", "plug it in"))
+    messages = [message for _ in range(20) for message in desk.step()]
+    told = [type(m).__name__ + m.name for m in messages if not isinstance(m, Heartbeat)]
+    assert told == ["FaultDeviceLost", "RecoveredPictureBlack"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        np.broadcast_to(np.uint8(0), (10_000, 10_000)),
+        np.zeros((1, 70_000), np.uint8),
+        np.zeros((0, 0), np.uint8),
+        np.zeros((4, 4), np.uint16),
+    ],
+)
+def test_frame_no_camera_should_have_is_a_fault_and_the_next_good_one_is_read(desk, odd):
+    desk.codes = [Symbol(b"x", 300.0)]
+    messages = [message for _ in range(200) for message in desk.step(odd)]
+    assert [f.name for f in of(Fault, messages)] == ["FrameError"]
+    messages = desk.step(frame())
+    assert of(Recovered, messages)[0].name == "FrameError"
+    assert of(Sighting, messages)
+
+
+def test_frames_may_change_their_size_in_mid_stream(desk):
+    desk.codes = [Symbol(b"x", 300.0)]
+    for shape in ((720, 1280), (480, 640), (1, 1), (3, 2), (1080, 1920), (720, 1280)):
+        messages = desk.step(np.full(shape, 99, np.uint8))
+        assert not of(Fault, messages)
+        assert of(Sighting, messages)
 
 
 def test_hung_camera_ends_the_reader_with_a_fault(desk):

@@ -136,7 +136,7 @@ def test_missing_camera_is_a_fault_while_the_heart_beats(start):
     child = start("camera:v4l2:/dev/video-that-is-not-there")
     fault = child.until(lambda message: isinstance(message, Fault))[-1]
     assert fault.name == "DeviceNotFound"
-    assert "group 'video'" in fault.remedy
+    assert "Plug it in" in fault.remedy
     child.until(lambda message: isinstance(message, Heartbeat) and message.state == "no_picture")
 
 
