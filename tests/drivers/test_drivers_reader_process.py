@@ -181,12 +181,12 @@ sys.exit(reader.main())
 
 HUNG_CAMERA = """
 import sys, threading
-from drivers import camera_reader, reader
+from drivers import camera_reader, reader, watch
 class Stuck:
     live = True
     def read(self): threading.Event().wait()
 camera_reader.open_camera = lambda uri, report: Stuck()
-camera_reader.HUNG_AFTER = 3.0
+watch.START_WITHIN, camera_reader.HUNG_AFTER = 0.3, 1.2
 sys.exit(reader.main())
 """
 
