@@ -49,6 +49,8 @@ class Type2Card(Card):
         super().__init__(uid)
         self.memory = memory
         self.fast = True
+        self.version = b""
+        """What it answers to GET_VERSION; empty: it knows no such command."""
         self._mute = False
 
     def select(self) -> None:
@@ -66,6 +68,8 @@ class Type2Card(Card):
         if len(frame) == 2 and frame[0] == 0x30 and frame[1] < pages:
             around = self.memory + self.memory[:16]  # a READ past the end goes on at page 0
             return around[4 * frame[1] :][:16]
+        if frame == b"\x60" and self.version:
+            return self.version
         if len(frame) == 3 and frame[0] == 0x3A and self.fast:
             first, last = frame[1], frame[2]
             if first <= last < pages:
@@ -75,18 +79,19 @@ class Type2Card(Card):
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """Sizes of a Type 2 chip in bytes, and its factory's lock control TLV."""
+    """Sizes of a Type 2 chip in bytes, its factory's lock control TLV, its size in GET_VERSION."""
 
     pages: int
     data: int
     lock: bytes
+    size_code: int
 
 
 CHIPS: Mapping[str, Chip] = MappingProxyType(
     {
-        "ntag213": Chip(45, 144, bytes.fromhex("0103A00C34")),
-        "ntag215": Chip(135, 504, b""),
-        "ntag216": Chip(231, 888, b""),
+        "ntag213": Chip(45, 144, bytes.fromhex("0103A00C34"), 0x0F),
+        "ntag215": Chip(135, 504, b"", 0x11),
+        "ntag216": Chip(231, 888, b"", 0x13),
     }
 )
 
@@ -101,7 +106,9 @@ def ntag(kind: str, uid: bytes, ndef: bytes) -> Type2Card:
     content += b"\xfe" if len(content) < chip.data else b""
     head = uid[:3] + b"\x00" + uid[3:7] + b"\x00\x48\x00\x00"
     capability = bytes([0xE1, 0x10, chip.data // 8, 0x00])
-    return Type2Card(uid, (head + capability + content).ljust(4 * chip.pages, b"\x00"))
+    card = Type2Card(uid, (head + capability + content).ljust(4 * chip.pages, b"\x00"))
+    card.version = bytes([0x00, 0x04, 0x04, 0x02, 0x01, 0x00, chip.size_code, 0x03])
+    return card
 
 
 class Type4Card(Card):

@@ -20,6 +20,7 @@ from admission.errors import GateError
 from config.models import AdmitConfig, LaneConfig
 from config.notify import notify
 from config.read import read_config
+from drivers.messages import Notice
 from drivers.messages import Sighting as ReaderSighting
 from drivers.scheduler import ThreadScheduler
 from scanner.admissions import Admissions
@@ -214,7 +215,8 @@ class Parts:
             clock=self.clock,
             publish=self.events.publish,
         )
-        readers = _lane_readers(config, lane, put, self.state / "sync" / "cards.json")
+        cards = self.state / "sync" / "cards.json"
+        readers = _lane_readers(config, lane, put, self.events.publish, cards)
         thread = LaneThread(lane, self.clock, turnstile, readers)
         thread.inputs = watch_inputs(config, put)
         for message in pending:
@@ -223,9 +225,18 @@ class Parts:
 
 
 def _lane_readers(
-    config: LaneConfig, lane: Lane, put: Callable[[object], None], cards: Path
+    config: LaneConfig,
+    lane: Lane,
+    put: Callable[[object], None],
+    publish: Callable[..., None],
+    cards: Path,
 ) -> list[Reader]:
     """`cards`: where readers of cards find the key that they ask them with."""
+
+    def noticed(notice: Notice) -> None:
+        told = {"name": notice.name, "cause": notice.cause, "remedy": notice.remedy}
+        publish("notice", lane=lane.settings.name, **told)
+
     first = lane.settings.first_direction
     sides = [(uri, first) for uri in config.readers]
     sides += [(uri, first.opposite) for uri in config.exit_readers]
@@ -239,7 +250,7 @@ def _lane_readers(
             put(DeviceFault(fault_name(number, name), error))
 
         asks = ("--cards", str(cards)) if uri.kind == "nfc" else ()
-        readers.append(Reader(str(uri), sighted, faulty, asks))
+        readers.append(Reader(str(uri), sighted, faulty, asks, noticed))
     return readers
 
 

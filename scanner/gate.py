@@ -14,6 +14,7 @@ from scanner.events import EventLog
 from scanner.journal_keeper import JournalKeeper
 from scanner.lane import Lane
 from scanner.lane_thread import LaneThread
+from scanner.readers import Reader
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class Gate:
             "mode": lane.mode,
             "list": lane.settings.check_in_list,
             "sensor": _sensor(lane),
-            "readers": [{"uri": reader.uri, "state": reader.state} for reader in thread.readers],
+            "readers": [_reader(reader) for reader in thread.readers],
             "entered": lane.tally.entered,
             "left": lane.tally.left,
             "refused": lane.tally.refused,
@@ -122,6 +123,11 @@ class Gate:
             {"name": name, "where": where, "cause": e.cause, "remedy": e.remedy, "since": since}
             for where, name, e, since in found
         ]
+
+
+def _reader(reader: Reader) -> dict[str, Any]:
+    told = {"uri": reader.uri, "state": reader.state}
+    return told | ({"counters": dict(reader.counters)} if reader.counters else {})
 
 
 def _sensor(lane: Lane) -> str:

@@ -7,11 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from admission.errors import GateError
-from drivers.messages import Fault, Heartbeat, MessageError, Recovered, Sighting, decode
+from drivers.messages import Fault, Heartbeat, MessageError, Notice, Recovered, Sighting, decode
 
 SILENT_AFTER = 2.0
 """Seconds without a word after which a child is killed."""
@@ -23,6 +23,7 @@ AGAIN_AFTER = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 OnSighting = Callable[[Sighting], None]
 OnFault = Callable[[str, GateError | None], None]
+OnNotice = Callable[[Notice], None]
 
 
 def fault_name(number: int, name: str) -> str:
@@ -44,7 +45,10 @@ class Reader:
     on_fault: OnFault
     asks_cards: tuple[str, ...] = ()
     """Arguments of a child that asks cards; no other child is believed when it speaks of one."""
+    on_notice: OnNotice = lambda _: None
     state: str = "starting"
+    counters: Mapping[str, int] = field(default_factory=dict)
+    """What it counted since its process began; empty for those that count nothing."""
     failures: int = 0
     faults: set[str] = field(default_factory=set)
     process: subprocess.Popen[bytes] | None = None
@@ -135,9 +139,11 @@ class Readers:
         elif isinstance(message, Recovered):
             reader.faults.discard(message.name)
             reader.on_fault(message.name, None)
+        elif isinstance(message, Notice):
+            reader.on_notice(message)
 
     def _alive(self, reader: Reader, beat: Heartbeat) -> None:
-        reader.state = beat.state
+        reader.state, reader.counters = beat.state, beat.counters
         if beat.frames > 0:
             reader.failures = 0
         if "reader" in reader.faults:
