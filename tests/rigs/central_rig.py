@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,12 +84,15 @@ class CentralRig:
         import_tickets(self.central, text.encode().splitlines(keepends=True), bad.append)
         return bad
 
-    def start(self, port: int = 0) -> None:
+    def start(self, port: int = 0, options: Sequence[str] = ()) -> None:
         """Start a real server process on a loopback port and wait until it listens."""
         command = [sys.executable, "-P", "-m", "central", "--db", self.db, "--keys", str(self.keys)]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
-            [*command, "--port", str(port)], stdout=subprocess.PIPE, text=True, env=environment
+            [*command, "--port", str(port), *options],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         assert self.process.stdout is not None
         self.url = json.loads(self.process.stdout.readline())["url"]
