@@ -26,7 +26,10 @@ class Symbol:
     """The rescue pass that it took; empty for a plain look."""
 
 
-QR = zxingcpp.BarcodeFormats((zxingcpp.BarcodeFormat.QRCode,))
+# From version 3 on "QRCode" takes Micro QR and rMQR in as well. No ticket is one; their error
+# correction is so weak that clutter was read as such, once in 400 frames of it.
+_MODEL_2 = getattr(zxingcpp.BarcodeFormat, "QRCodeModel2", zxingcpp.BarcodeFormat.QRCode)
+QR = zxingcpp.BarcodeFormats((_MODEL_2,))
 Decoder = Callable[[Frame, bool], Sequence[Symbol]]
 """(grey image, also look for light on dark) -> symbols, in any order."""
 

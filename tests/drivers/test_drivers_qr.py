@@ -1,11 +1,14 @@
 """QR codes out of real pixels: what is read, in which order, and with how many looks."""
 
+import io
 import math
 import random
 
 import cv2
 import numpy as np
 import pytest
+import segno
+import zxingcpp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -52,6 +55,15 @@ def test_code_full_of_binary_noise_is_read_exactly():
 def test_all_byte_values_survive():
     payload = bytes(range(256))
     assert read_codes(pixels(payload, mode="byte")) == [payload]
+
+
+def test_micro_qr_code_is_no_ticket():
+    """Its error correction is so weak that clutter reads as one."""
+    out = io.BytesIO()
+    segno.make_micro("12345").save(out, kind="png", scale=8, border=4)
+    micro = cv2.imdecode(np.frombuffer(out.getvalue(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert zxingcpp.read_barcodes(frame(micro)), "the library itself reads it"
+    assert read_codes(frame(micro)) == []
 
 
 def test_larger_symbol_comes_first():
