@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tickets.cards import CardWord, Proof
+from tickets.cards import CardMalformed, CardWord, Proof
 from tickets.errors import GateError
 
 MOST_MESSAGE = 64 << 10
@@ -93,7 +93,7 @@ def encode(message: Message) -> bytes:
         case Sighting(payload, medium, size, at, card):
             text = base64.b64encode(payload).decode("ascii")
             body = {"kind": "sighting", "payload": text, "medium": medium, "size": size, "at": at}
-            body |= {"card": _told(card)} if card else {}
+            body |= {"card": card_to_json(card)} if card else {}
         case Heartbeat(at, frames, state, counters):
             body = {"kind": "heartbeat", "at": at, "frames": frames, "state": state}
             body |= {"counters": dict(counters)} if counters else {}
@@ -121,14 +121,8 @@ def decode(data: bytes) -> Message:
         if not isinstance(body, dict):
             raise _strange("is no object")
         return _read(body)
-    except _UNREAD as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
         raise _strange(f"cannot be read: {type(error).__name__}") from error
-
-
-_UNREAD = (
-    *(ValueError, LookupError, TypeError, AttributeError),
-    *(ArithmeticError, RecursionError),
-)
 
 
 def fault_of(error: GateError, at: float, lasting: bool) -> Fault:
@@ -144,7 +138,7 @@ def _read(body: Mapping[str, Any]) -> Message:
             payload = base64.b64decode(str(body["payload"]), validate=True)
         except binascii.Error as error:
             raise _strange("has a payload that is not base64") from error
-        card = _card(body["card"]) if "card" in body else None
+        card = card_from_json(body["card"]) if "card" in body else None
         if card and payload:
             raise _strange("names a card and a code in one")
         return Sighting(payload, str(body["medium"]), _finite(body["size"]), at, card)
@@ -162,15 +156,23 @@ def _read(body: Mapping[str, Any]) -> Message:
     raise _strange("is of an unknown kind")
 
 
-def _told(card: CardWord) -> dict[str, object]:
+def card_to_json(card: CardWord) -> dict[str, object]:
+    """A reader's word about a card as a JSON object."""
     told = {"uid": card.uid.hex(), "proof": card.proof.value, "detail": card.detail}
     return told | ({} if card.counter is None else {"counter": card.counter})
 
 
-def _card(told: Any) -> CardWord:
+def card_from_json(told: Any) -> CardWord:
+    """Read what `card_to_json` wrote.
+
+    Raises:
+        ValueError, LookupError, TypeError: it is no such thing.
+    """
+    if not isinstance(told, dict):
+        raise CardMalformed("no object")
     counter = told.get("counter")
     if counter is not None and type(counter) is not int:
-        raise _strange("has a counter that is none")
+        raise CardMalformed("a counter that is none")
     uid, proof = bytes.fromhex(told["uid"]), Proof(told["proof"])
     return CardWord(uid, proof, counter, str(told["detail"]))
 

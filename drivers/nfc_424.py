@@ -83,7 +83,8 @@ class CardKeys:
 class CardProver:
     """What a reader asks of a card beyond its message (`drivers.nfc_tap.Prover`)."""
 
-    def __init__(self, keys: CardKeys, random: Random = os.urandom) -> None:
+    def __init__(self, keys: Callable[[], GateKeys | None], random: Random = os.urandom) -> None:
+        """``keys`` gives those of the event; None: there are none."""
         self._keys, self._random = keys, random
 
     def challenge(self, card: Asked) -> CardWord | None:
@@ -92,14 +93,14 @@ class CardProver:
         Raises:
             CardFault, BudgetSpent, NfcLost: as the card's `apdu`.
         """
-        keys = self._keys.get()
+        keys = self._keys()
         if keys is None or len(card.uid) != UID_BYTES or not _is_ours(card.apdu, keys):
             return None
         return ask(card, LIVE, keys.live(card.uid), self._random)
 
     def link(self, uid: bytes, uri: bytes) -> CardWord | None:
         """Judge a message in a card's link; None: it carries none, or there are no keys."""
-        keys, message = self._keys.get(), sun.find(uri)
+        keys, message = self._keys(), sun.find(uri)
         if keys is None or message is None:
             return None
         try:

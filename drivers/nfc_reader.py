@@ -187,7 +187,7 @@ def build(uri: DriverUri, link: Link, cards: Path | None = None) -> NfcReader:
     logging.getLogger("nfc").setLevel(logging.CRITICAL)
     prover: Prover = NoProver()
     if cards is not None:
-        prover = CardProver(CardKeys(cards, lambda error: _tell_for_good(link, error)))
+        prover = CardProver(CardKeys(cards, lambda error: _tell_for_good(link, error)).get)
     return NfcReader(nfc_port(uri), link, prover, uri.flag("text", False))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from admission.errors import GateError
+from drivers.messages import card_from_json
 from drivers.person import Person
 from drivers.protocols import Turnstile
 from drivers.sim import SimulatedTurnstile
@@ -133,6 +134,9 @@ def _sensor_order(message: dict[str, Any], thread: LaneThread) -> Run:
 
 
 def _judge_order(message: dict[str, Any], thread: LaneThread) -> Run:
+    if "card" in message:
+        card = card_from_json(message["card"])
+        return lambda lane: lane.judge(card)
     payload = base64.b64decode(message["payload"], validate=True)
     return lambda lane: lane.judge(payload)
 

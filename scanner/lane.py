@@ -30,6 +30,7 @@ from scanner.voice import Publish, Voice
 from store.failpoints import failpoint
 from store.journal import JournalUnavailable
 from store.records import Kind
+from tickets.cards import CardWord
 
 LAMP_FOR = 2.0
 """Seconds a red light, or a verdict that moves nothing, stays."""
@@ -579,13 +580,15 @@ class Lane:
         if not recorded:
             self._fault("journal", OWED, blocks=True)
 
-    def judge(self, payload: bytes) -> dict[str, object]:
-        """What this lane would say of a code now; changes nothing and is not recorded.
+    def judge(self, shown: bytes | CardWord) -> dict[str, object]:
+        """What this lane would say of a code or card now; changes nothing and is not recorded.
 
         Raises:
             NotReady, JournalUnavailable: it could not say.
         """
-        credential, key = self._core.books.read(payload)
+        books = self._core.books
+        read = books.read_card(shown) if isinstance(shown, CardWord) else books.read(shown)
+        credential, key = read
         showing = Showing(
             lane=self.settings.name,
             direction=self.settings.first_direction,

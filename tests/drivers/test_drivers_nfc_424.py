@@ -51,7 +51,7 @@ def kept(tmp_path):
 
 @pytest.fixture
 def prover(kept):
-    return CardProver(kept)
+    return CardProver(kept.get)
 
 
 def made(layout=SIGNED, uid=UID):
@@ -200,9 +200,9 @@ def test_a_random_uid_is_no_card_of_ours(prover):
 
 def test_without_keys_no_card_is_asked(tmp_path):
     hand = InHand(made())
-    assert CardProver(CardKeys(tmp_path / "none.json", pytest.fail)).challenge(hand) is None
+    assert CardProver(CardKeys(tmp_path / "none.json", pytest.fail).get).challenge(hand) is None
     assert (
-        CardProver(CardKeys(tmp_path / "none.json", pytest.fail)).link(UID, link_of(made())) is None
+        CardProver(CardKeys(tmp_path / "none.json", pytest.fail).get).link(UID, link_of(made())) is None
     )
 
 

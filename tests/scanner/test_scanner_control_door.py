@@ -81,6 +81,16 @@ def test_what_the_lane_found_is_in_its_answer(bench: Bench) -> None:
     assert (told["ok"], told["verdict"]) == (True, "admitted")
 
 
+def test_a_card_that_a_desk_has_asked_is_judged_like_a_code(bench: Bench) -> None:
+    """One that is on no list is not."""
+    word = {"uid": "04de5f1eacc040", "proof": "live", "detail": ""}
+    bench.order(op="judge", card=word)
+    bench.run_lane()
+    told = bench.heard()
+    assert told is not None
+    assert (told["format"], told["reason"]) == ("ntag424", "unknown")
+
+
 def test_an_order_the_lane_refuses_is_answered_by_name(bench: Bench) -> None:
     """No entry of this presentation is in question."""
     bench.order(op="annul", presentation="00" * 16)
@@ -122,6 +132,8 @@ def test_an_order_that_was_begun_in_time_is_answered_once(bench: Bench) -> None:
         {"op": "annul", "presentation": 7},
         {"op": "judge", "payload": "***"},
         {"op": "judge", "payload": None},
+        {"op": "judge", "card": None},
+        {"op": "judge", "card": {"uid": "04", "proof": "live", "detail": ""}},
         {"op": "mode", "mode": ["locked"]},
         {"op": "person", "person": "giant"},
         {"op": {}},
