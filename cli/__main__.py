@@ -37,6 +37,7 @@ COMMANDS = {
     "journal": Command("cli.journal", "app", "List, verify or export the journal"),
     "read": Command("cli.read", "read", "What is in these pictures, and would it be admitted?"),
     "keys": Command("cli.keys", "app", "Make signing keys"),
+    "cards": Command("cli.cards", "app", "Make cards that cannot be copied, and look at one"),
     "issue": Command("cli.issue", "issue", "Sign tickets from a CSV file, as pictures and PDF"),
     "central": Command("cli.central", "app", "The reference server of the gate protocol"),
     "central-check": Command("cli.central_check", "check", "Does a server keep the gate protocol?"),
