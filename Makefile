@@ -17,7 +17,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 	--no-header --python-version 3.11 --only-binary :all:
 PACKAGES := tickets admission store drivers config scanner sync screen central cli playground
 
-.PHONY: demo test heavy lint types bench nightly fuzz lock lock-check wheel clean
+.PHONY: demo test heavy pictures lint types bench nightly fuzz lock lock-check wheel clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -56,6 +56,10 @@ test: $(VENV)/.dev
 # Real components: needs root and the packages in .ci/apt-packages.txt.
 heavy: $(VENV)/.dev
 	@$(BIN)/python -m pytest -m heavy
+
+# The screenshots of the README, from a real run: needs /usr/bin/chromium.
+pictures: $(VENV)/.dev
+	@PICTURES=docs/pictures $(BIN)/python -m pytest -m heavy tests/heavy/test_playground_browser.py -k "tray or tour"
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

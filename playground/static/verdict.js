@@ -32,13 +32,16 @@ export function verdict(event) {
   $("verdict").dataset.presentation = event.presentation;
 }
 
+/** Whether the steward has to look at the guest: that nobody else was asked is not about the guest. */
+const looks = (event) => Boolean(event.attention) && !event.attention.startsWith("unclaimed");
+
 function admitted(event) {
   $("exercise").hidden = true;
   const out = event.direction === "exit";
-  const facts = [event.detail, event.attention && `Steward: look. ${sentence(event.attention)}`];
+  const facts = [event.detail, event.attention && `${looks(event) ? "Steward: look. " : ""}${sentence(event.attention)}`];
   put({
-    style: event.attention ? "look" : "yes",
-    big: event.attention ? "Admitted, but look" : out ? "Goodbye" : "Admitted",
+    style: looks(event) ? "look" : "yes",
+    big: looks(event) ? "Admitted, but look" : out ? "Goodbye" : "Admitted",
     next: sentence(facts.filter(Boolean).join(". ")) || (out ? "An exit is never refused." : "Recorded first, then released for one person."),
   });
 }
