@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from drivers.nfc_424 import LRP, CardKeys, CardProver, ask
 from drivers.nfc_card_424 import Memory, Ntag424, PocketCard
-from drivers.nfc_cards import NdefCard
+from drivers.nfc_cards import NdefCard, ntag
 from drivers.nfc_errors import CardFault, Why
 from drivers.nfc_make import CardRefused, State, look, make, state_of
 from drivers.nfc_type4 import read_type4
+from tests.rigs.nfc_rig import Bench
 from tickets.cards import CardWord, Proof
 from tickets.ndef import read_message, uri_of
 from tickets.ntag424 import keys
@@ -202,7 +203,8 @@ def test_without_keys_no_card_is_asked(tmp_path):
     hand = InHand(made())
     assert CardProver(CardKeys(tmp_path / "none.json", pytest.fail).get).challenge(hand) is None
     assert (
-        CardProver(CardKeys(tmp_path / "none.json", pytest.fail).get).link(UID, link_of(made())) is None
+        CardProver(CardKeys(tmp_path / "none.json", pytest.fail).get).link(UID, link_of(made()))
+        is None
     )
 
 
@@ -237,6 +239,44 @@ def test_no_answers_break_the_challenge_or_are_believed(answers):
     said = iter(answers)
     word = ask(InHand(Ntag424(UID), lambda _: next(said, b"")), keys.LIVE, DESK.gate.live(UID))
     assert word.proof in (Proof.FORGED, Proof.UNREADABLE)
+
+
+class Stubborn(Ntag424):
+    """Keeps the reader from its second frame of the challenge on."""
+
+    way = "wait"
+
+    def block(self, frame):
+        given = super().block(frame)
+        if self._asked is None:
+            return given
+        endless = {"wait": b"\xf2\x3b", "chain": bytes([0x12 | frame[0] & 1]) + bytes(16)}
+        return endless.get(self.way)
+
+
+@pytest.mark.parametrize("way", ["wait", "chain", "silence"])
+def test_a_card_that_keeps_the_reader_in_the_challenge_ends_in_the_tap_s_budget(prover, way):
+    """Through nfcpy and the block protocol, on the reader's own time."""
+    card = Stubborn(UID, Memory(versions=[DESK.gate.version] * 5))
+    card.way = way
+    bench = Bench(prover)
+    started = bench.pace.now()
+    with pytest.raises(CardFault) as fault:
+        bench.read(card)
+    assert bench.pace.now() - started <= 1.05
+    assert fault.value.why in (Why.BUDGET, Why.PROTOCOL, Why.GONE)
+
+
+def test_a_true_card_proves_itself_through_the_whole_stack(prover):
+    assert Bench(prover).read(made()) == CardWord(UID, Proof.LIVE)
+
+
+def test_a_copied_message_is_judged_through_the_whole_stack(prover):
+    """On a tag of another kind, with the UID of the card it was read from."""
+    message = read_type4(InHand(made()).apdu)
+    assert Bench(prover).read(NdefCard(UID, message)) == CardWord(UID, Proof.MESSAGE, 1)
+    assert Bench(prover).read(ntag("ntag213", UID, message)) == CardWord(UID, Proof.MESSAGE, 1)
+    assert Bench(prover).read(NdefCard(b"\x08123", message)).proof is Proof.FORGED
 
 
 # -- messages ------------------------------------------------------------------------------------
