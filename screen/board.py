@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from admission.verdict import NEXT_STEP, Reason
 from screen import sentences
 from screen.errors import LinkLost
-from screen.faces import NO, YES, Face, Shown, face_of
+from screen.faces import IDLE, NO, NOTICE_HOLD, NOTICES, YES, Face, Shown, face_of
 from screen.messages import Event, LaneTold, Status
 
 LAST_SCANS = 20
@@ -50,6 +50,7 @@ class Board:
         self.last_seen = LastSeen(None, None)
         self._lanes: dict[str, LaneTold] = {}
         self._shown: dict[str, Shown] = {}
+        self._noticed: dict[str, Shown] = {}
         self._calling: Shown | None = None
         self._latest: Shown | None = None
         self._scans: deque[Event] = deque(maxlen=LAST_SCANS)
@@ -68,6 +69,8 @@ class Board:
             self._lanes[event.lane] = lane.model_copy(update=told)
         if event.kind == "verdict":
             self._hear_verdict(Shown(event, now), fresh)
+        elif event.kind == "notice" and fresh:
+            self._noticed[event.lane] = Shown(event, now)
         elif event.kind in ("alert", "conflict"):
             self._alerts.appendleft(Shown(event, now if fresh else now - FRESH))
 
@@ -85,17 +88,24 @@ class Board:
         """The gate program is not heard: nothing it said is current any more."""
         self.lost, self.last_seen = why, last
         self._lanes, self._shown, self._calling, self._latest = {}, {}, None, None
+        self._noticed = {}
 
     def face(self, name: str, now: float) -> View:
         """What the attendee page of lane `name` shows, without words: face, reason, cue."""
         lane, shown = self._lanes.get(name), self._shown.get(name)
         if self.lost or lane is None:
             return {"face": Face.DOWN, "reason": "", "cue": ""}
-        face = face_of(lane, shown, now)
+        face = self._noticing(name, face_of(lane, shown, now), now)
         sounds = shown is not None and face in YES | NO
         cue = f"{shown.event.boot}/{shown.event.seq}/{shown.event.at}" if shown and sounds else ""
         reason = shown.event.reason if shown and face in NO else ""
         return {"face": face, "reason": reason, "cue": cue}
+
+    def _noticing(self, name: str, face: Face, now: float) -> Face:
+        told = self._noticed.get(name)
+        if face not in IDLE or told is None or now - told.at >= NOTICE_HOLD:
+            return face
+        return NOTICES.get(told.event.name, face)
 
     def steward(self, now: float) -> dict[str, object]:
         """The steward page, section by section."""

@@ -19,6 +19,8 @@ class Face(StrEnum):
 
     IDLE = "idle"
     IDLE_EXIT = "idle_exit"
+    HOLD_STILL = "hold_still"
+    NO_TICKET = "no_ticket"
     CHECKING = "checking"
     ADMITTED = "admitted"
     GOODBYE = "goodbye"
@@ -31,6 +33,12 @@ class Face(StrEnum):
     DOWN = "down"
 
 
+IDLE = frozenset({Face.IDLE, Face.IDLE_EXIT})
+NOTICES = {face.value: face for face in (Face.HOLD_STILL, Face.NO_TICKET)}
+"""What a reader says to a guest about a card, by the notice's name: only where nobody else is
+being served."""
+NOTICE_HOLD = 3.0
+"""Seconds for which a notice stays in view."""
 YES = frozenset({Face.ADMITTED, Face.GOODBYE, Face.VALID})
 NO = frozenset({Face.REFUSED})
 

@@ -68,6 +68,7 @@ class Event(_Told):
     direction: Text = ""
     medium: Text = ""
     ticket: Text = ""
+    name: Text = ""
     cause: Text = ""
     remedy: Text = ""
 

@@ -11,6 +11,8 @@ FACES: dict[str, dict[str, Words]] = {
     "en": {
         "idle": ("Show your ticket", "Hold the code in front of the camera"),
         "idle_exit": ("Exit", "Show your ticket to leave"),
+        "hold_still": ("Hold still", "Keep the card on the reader"),
+        "no_ticket": ("No ticket", "There is no ticket on this card"),
         "checking": ("One moment", "Your ticket is being checked"),
         "admitted": ("Welcome", "Please go through"),
         "goodbye": ("Goodbye", "Please go through"),
@@ -25,6 +27,8 @@ FACES: dict[str, dict[str, Words]] = {
     "de": {
         "idle": ("Ticket zeigen", "Bitte den Code vor die Kamera halten"),
         "idle_exit": ("Ausgang", "Bitte beim Gehen das Ticket zeigen"),
+        "hold_still": ("Stillhalten", "Karte an den Leser halten"),
+        "no_ticket": ("Kein Ticket", "Auf dieser Karte ist kein Ticket"),
         "checking": ("Einen Moment", "Ihr Ticket wird geprüft"),
         "admitted": ("Willkommen", "Bitte durchgehen"),
         "goodbye": ("Auf Wiedersehen", "Bitte durchgehen"),
@@ -39,6 +43,8 @@ FACES: dict[str, dict[str, Words]] = {
     "fr": {
         "idle": ("Montrez votre billet", "Le code devant la caméra"),
         "idle_exit": ("Sortie", "Présentez votre billet pour sortir"),
+        "hold_still": ("Ne bougez pas", "Gardez la carte sur le lecteur"),
+        "no_ticket": ("Pas de billet", "Il n'y a pas de billet sur cette carte"),
         "checking": ("Un instant", "Vérification de votre billet"),
         "admitted": ("Bienvenue", "Vous pouvez passer"),
         "goodbye": ("Au revoir", "Vous pouvez passer"),
@@ -53,6 +59,8 @@ FACES: dict[str, dict[str, Words]] = {
     "es": {
         "idle": ("Muestre su entrada", "El código frente a la cámara"),
         "idle_exit": ("Salida", "Muestre su entrada para salir"),
+        "hold_still": ("No la mueva", "Mantenga la tarjeta en el lector"),
+        "no_ticket": ("Sin entrada", "No hay entrada en esta tarjeta"),
         "checking": ("Un momento", "Comprobando su entrada"),
         "admitted": ("Bienvenidos", "Puede pasar"),
         "goodbye": ("Hasta luego", "Puede pasar"),

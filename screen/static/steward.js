@@ -16,7 +16,7 @@ const SAID = { admitted: "Admitted", refused: "Refused" };
 const FACE = {
   idle: "Ready", idle_exit: "Ready", checking: "Checking", admitted: "Open", goodbye: "Open",
   valid: "Valid", refused: "Refused", waiting: "Busy", closed: "Closed", free_flow: "Free flow",
-  evacuation: "Evacuation", down: "Not heard",
+  evacuation: "Evacuation", down: "Not heard", hold_still: "Half read", no_ticket: "No ticket",
 };
 const DIRECTION = { entry: "entry", exit: "exit", both: "entry and exit" };
 

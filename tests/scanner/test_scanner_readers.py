@@ -12,7 +12,7 @@ import pytest
 import segno
 
 from admission.errors import GateError
-from drivers.messages import Sighting
+from drivers.messages import Heartbeat, Notice, Sighting, encode
 from scanner.readers import Reader, Readers, fault_name
 
 PATIENCE = 20.0
@@ -41,7 +41,7 @@ class Bench:
     def show(self, number: int, code: str) -> None:
         """Hold a code up to one camera."""
         aside = self.folders[number] / ".aside.png"
-        segno.make(code).save(str(aside), scale=6, kind="png")
+        segno.make(code, micro=False).save(str(aside), scale=6, kind="png")
         aside.rename(self.folders[number] / f"{time.monotonic_ns()}.png")
 
     def until(self, true: Callable[[], bool]) -> None:
@@ -161,3 +161,15 @@ def test_a_child_that_cannot_be_started_is_a_fault(
 def test_a_readers_fault_is_named_in_words(name: str, shown: str) -> None:
     """The steward reads which reader and what, not the name of a class."""
     assert fault_name(2, name) == shown
+
+
+def test_a_notice_is_passed_on_and_is_no_fault() -> None:
+    """A guest is told to hold a card still; nothing is broken."""
+    told: list[object] = []
+    reader = Reader("nfc:sim:/x", told.append, lambda *fault: told.append(fault), (), told.append)
+    notice = Notice("hold_still", "The card left the field", "Hold the card still", 1.0)
+    readers = Readers([reader])
+    readers._understand(reader, encode(notice))
+    readers._understand(reader, encode(Heartbeat(2.0, 9, "ok", {"polls": 9, "taps": 1})))
+    assert told == [notice]
+    assert (reader.state, reader.counters) == ("ok", {"polls": 9, "taps": 1})

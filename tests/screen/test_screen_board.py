@@ -8,7 +8,7 @@ from admission.verdict import NEXT_STEP, Reason
 from screen import sentences
 from screen.board import CALLS_HOLD, FRESH, LAST_SCANS, Board, LastSeen
 from screen.errors import LinkLost
-from screen.faces import Face
+from screen.faces import NOTICE_HOLD, Face
 from screen.messages import Event, read_status
 from tests.rigs.fake_scanner import NOW, lane, status
 
@@ -120,6 +120,32 @@ def test_a_verdict_before_the_silence_does_not_return_with_the_gate(board):
     board.lose(GONE, LastSeen(None, None))
     board.hear_status(told(lane("entry-1")))
     assert board.face("entry-1", 1.0)["face"] is Face.IDLE
+
+
+def notice(seq, name="hold_still"):
+    return Event(seq=seq, kind="notice", lane="entry-1", name=name, cause="half read")
+
+
+def test_a_guest_is_asked_to_hold_a_card_still_for_a_moment(board):
+    board.hear_event(notice(1), 0.0)
+    assert board.face("entry-1", 1.0)["face"] is Face.HOLD_STILL
+    assert board.face("entry-1", NOTICE_HOLD)["face"] is Face.IDLE
+    assert board.face("exit-1", 1.0)["face"] is Face.IDLE_EXIT
+    board.hear_event(notice(2, "no_ticket"), 9.0)
+    assert board.face("entry-1", 9.0)["face"] is Face.NO_TICKET
+
+
+def test_no_notice_hides_what_concerns_the_guest_being_served(board):
+    board.hear_event(notice(1), 0.0)
+    board.hear_event(Event(seq=2, kind="state", lane="entry-1", state="checking"), 0.5)
+    assert board.face("entry-1", 0.5)["face"] is Face.CHECKING
+    board.hear_event(refusal(3, state="locked"), 1.0)
+    assert board.face("entry-1", 1.0)["face"] is Face.REFUSED
+
+
+def test_a_notice_of_a_newer_gate_changes_nothing(board):
+    board.hear_event(notice(1, "dance"), 0.0)
+    assert board.face("entry-1", 0.0)["face"] is Face.IDLE
 
 
 def test_each_verdict_sounds_once(board):
