@@ -54,11 +54,15 @@ LINES = (
     Line("central: CSV rows a second", "sync_and_start.import_rows_per_second"),
     Line("1,000 tickets issued, one PDF", "issue.few.book.seconds", 30, "s"),
     Line("1,000 tickets issued, one PDF: memory", "issue.few.book.peak_mb", None, "MB"),
+    Line("1,000 tickets issued, one PDF, CPU", "issue.few.book.cpu_seconds", None, "s"),
     Line("1,000 tickets issued, a PNG and a PDF each", "issue.few.each.seconds", 60, "s"),
+    Line(
+        "1,000 tickets issued, a PNG and a PDF each, CPU", "issue.few.each.cpu_seconds", None, "s"
+    ),
     Line("1,000 tickets imported", "issue.few.import.seconds", None, "s"),
     Line("1,000 tickets imported: memory", "issue.few.import.peak_mb", None, "MB"),
     Line("100,000 tickets issued, 100 PDFs", "issue.many.book.seconds", None, "s"),
-    Line("100,000 tickets issued, CPU", "issue.many.book.cpu_seconds", None, "s"),
+    Line("100,000 tickets issued, 100 PDFs, CPU", "issue.many.book.cpu_seconds", None, "s"),
     Line("100,000 tickets issued: memory", "issue.many.book.peak_mb", 150, "MB"),
     Line("100,000 tickets imported", "issue.many.import.seconds", None, "s"),
     Line("100,000 tickets imported: memory", "issue.many.import.peak_mb", 150, "MB"),

@@ -78,23 +78,25 @@ class TrustSection(Model):
 class ServerSection(Model):
     """The server that sends ticket lists and takes records."""
 
-    kind: Literal["admit", "none"] = "admit"
-    """Protocol of the server; none: the gate stands alone."""
+    kind: Literal["admit", "file", "none"] = "admit"
+    """Protocol of the server; file: a USB stick from it; none: the gate stands alone."""
     url: ServerUrl | None = Field(None, examples=["https://central.example"])
     """Address, https; plain http only on this machine."""
     token: Token | None = None
     """One-time enrolment token; not needed once the gate is enrolled."""
+    directory: AbsolutePath | None = Field(None, examples=["/media/admit"])
+    """Where the stick is mounted, with kind file."""
     ca_file: AbsolutePath | None = None
     """PEM file with the only certificate authority to trust; default: the system's."""
     authority: Literal["admit", "none"] = "admit"
-    """Who is asked whether a ticket was used at another gate; of a gate that stands alone, none."""
+    """Who is asked whether a ticket was used at another gate; without a network, none."""
     claim_budget: Annotated[float, Within(0.05, 1.0, "s")] = 0.4
     """Longest wait for that answer before `on_unclaimed` applies, in seconds."""
 
     @model_validator(mode="before")
     @classmethod
     def _alone_asks_nobody(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and data.get("kind") == "none":
+        if isinstance(data, Mapping) and data.get("kind") in ("file", "none"):
             return {"authority": "none", **data}
         return data
 

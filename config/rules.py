@@ -108,12 +108,19 @@ def _server(server: Any) -> Iterator[Broken]:
     kind, url = _get(server, "kind", "admit"), _get(server, "url")
     if kind == "admit" and url is None:
         yield Broken(("server", "url"), "missing", 'Add url = "https://...", or kind = "none"')
-    if kind == "none":
+    if kind == "file" and _get(server, "directory") is None:
+        yield Broken(
+            ("server", "directory"), "missing", 'Add directory = "/media/admit": the stick\'s place'
+        )
+    if kind != "file" and _get(server, "directory") is not None:
+        yield Broken(
+            ("server", "directory"), "only a stick has one", 'Remove it, or write kind = "file"'
+        )
+    if kind in ("file", "none"):
+        alone = "a gate that stands alone" if kind == "none" else "a gate whose server is a stick"
         for key in ("url", "token", "ca_file"):
             if _get(server, key) is not None:
-                yield Broken(
-                    ("server", key), "a gate that stands alone has none", "Remove it, or the kind"
-                )
+                yield Broken(("server", key), f"{alone} has none", "Remove it, or the kind")
         if _get(server, "authority", "none") == "admit":
             yield Broken(
                 ("server", "authority"),

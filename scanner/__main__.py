@@ -90,6 +90,7 @@ class Parts:
             own=own,
             clock=self.clock,
             report=lambda name, error: self.gate.report(name, error),  # noqa: PLW0108
+            kind=config.server.kind,
         )
         stamp = Stamp(self.clock, config.gate.event, boot)
         elsewhere = MirrorElsewhere(
@@ -292,7 +293,7 @@ def watch(parts: Parts) -> None:
         now = parts.clock.monotonic()
         parts.claims.tick()
         parts.control.expire()
-        if now >= beat_at and parts.config.server.kind != "none":
+        if now >= beat_at and parts.config.server.kind not in ("file", "none"):
             parts.sync.beat()
             beat_at = now + HEARTBEAT_EVERY * random.uniform(0.8, 1.2)
         stuck = parts.stuck()

@@ -47,12 +47,16 @@ class Bookkeeper:
         own: Path,
         clock: Clock,
         report: Report,
+        kind: str = "admit",
     ) -> None:
-        """`directory` is sync's state, which is only read; `own` is where the keeper writes."""
+        """`directory` is sync's state, which is only read; `own` is where the keeper writes.
+
+        `kind`: of the server, see `Identity.read`.
+        """
         self.identity: Identity | None = None
         self._no_identity = "the gate has only just started", "Wait a moment"
         self._event, self._directory, self._report = event, directory, report
-        self._clock = clock
+        self._clock, self._kind = clock, kind
         self._mirror = MirrorReader(directory / "mirror.db")
         self._statements = Statements(event, root_keys, threshold)
         self._kept = Kept(own / "statements", fingerprint(event, root_keys, threshold))
@@ -124,7 +128,8 @@ class Bookkeeper:
         """Take in what is new, and swap the books if that changes them."""
         if self.identity is None:
             try:
-                self.identity = Identity.read(self._directory / "identity.json", self._event)
+                path = self._directory / "identity.json"
+                self.identity = Identity.read(path, self._event, self._kind)
             except NotReady as error:
                 self._no_identity = error.cause, error.remedy
                 return

@@ -8,6 +8,18 @@ from typing import Self
 from scanner.admissions import NotReady
 
 MAX_IDENTITY = 64 * 1024
+NOT_ENROLLED = {
+    "admit": ("the gate is not enrolled yet", "Check the server's address and the token"),
+    "file": (
+        "the gate is not enrolled yet",
+        "Put in the stick; its number for 'admit central stick DIR --enrol' is told as a fault",
+    ),
+    "none": (
+        "this gate stands alone and was never given the keys and tickets of an event",
+        'Write kind = "file" and make a stick for it, or name a server, in [server] of admit.toml',
+    ),
+}
+"""(cause, remedy) of a gate without an identity, by the kind of its server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +32,12 @@ class Identity:
     """32 bytes; keys the hashes that stand for tickets."""
 
     @classmethod
-    def read(cls, path: Path, event: str) -> Self:
-        """Read the file. Raises NotReady: not enrolled yet, damaged, or another event's."""
+    def read(cls, path: Path, event: str, kind: str = "admit") -> Self:
+        """Read the file. Raises NotReady: not enrolled yet, damaged, or another event's.
+
+        Args:
+            kind: Of the server in admit.toml: who has none is not told to look for it.
+        """
         try:
             body = json.loads(path.read_bytes()[:MAX_IDENTITY])
             identity = cls(str(body["device"]), bytes.fromhex(body["event_key"]))
@@ -29,9 +45,7 @@ class Identity:
             if len(identity.event_key) != 32:
                 raise ValueError(f"an event key of {len(identity.event_key)} bytes")
         except FileNotFoundError:
-            raise NotReady(
-                "the gate is not enrolled yet", "Check the server's address and the token"
-            ) from None
+            raise NotReady(*NOT_ENROLLED[kind]) from None
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise NotReady(
                 f"the gate's identity cannot be read: {error}", "Enrol the gate again"

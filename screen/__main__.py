@@ -86,7 +86,7 @@ async def serve(config: AdmitConfig, run: Path, listener: socket.socket, host: s
         languages=config.screen.languages,
         host=host,
     )
-    hub = Hub(Board(site.gate, site.lanes, alone=config.server.kind == "none"))
+    hub = Hub(Board(site.gate, site.lanes, alone=config.server.url is None))
     link = asyncio.create_task(Link(run, hub).run())
     web = asyncio.create_task(server(site, hub).serve(sockets=[listener]))
     alive = asyncio.create_task(_alive())

@@ -12,6 +12,7 @@ import random
 import sys
 import threading
 import time
+from hashlib import blake2b
 from pathlib import Path
 
 from config.models import AdmitConfig
@@ -19,12 +20,17 @@ from config.notify import notify
 from config.read import read_config
 from store.mirror import Mirror
 from store.ownership import take_ownership
+from store.stick import Stick
 from sync.admit import AdmitServer
 from sync.errors import ServerFault, ServerRefused
 from sync.http import Http, back_off
 from sync.identity import Bearers, Identity, device_key, enrol
 from sync.pull import Puller
 from sync.roles import Roles
+from sync.rounds import Rounds
+from sync.stick_pull import StickPuller
+from sync.stick_roles import StickRoles
+from sync.stick_server import StickServer
 from tickets.errors import GateError
 from tickets.keyring import pinned
 
@@ -60,12 +66,21 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 def _run(config: AdmitConfig, directory: Path, run: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     take_ownership(directory, "sync")
-    if config.server.kind == "none" or config.server.url is None:
+    if config.server.kind == "none":
         log.info("this gate stands alone: there is no server to talk to")
         _watch(None)
     mirror = Mirror(directory / "mirror.db")
     if mirror.rebuilt is not None:
         log.error("%s; all of it is fetched again", mirror.rebuilt)
+    parts = _by_stick if config.server.kind == "file" else _by_network
+    roles = parts(config, mirror, directory, run / "sync.sock")
+    for name, role in roles.all().items():
+        threading.Thread(target=_for_ever, args=(role,), name=name, daemon=True).start()
+    _watch(roles)
+
+
+def _by_network(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Path) -> Rounds:
+    """The parts of a gate with a server."""
     http = Http(config.server.url or "", config.server.ca_file)
     notify("READY=1")
     identity = _enrolled(config, http, directory)
@@ -73,10 +88,17 @@ def _run(config: AdmitConfig, directory: Path, run: Path) -> None:
     roots = pinned(config.trust.root_keys, config.trust.threshold)
     puller = Puller(server, mirror, roots, config.gate.event, directory)
     authority = server if config.server.authority == "admit" else None
-    roles = Roles(run / "sync.sock", server, authority, mirror, puller)
-    for name, role in roles.all().items():
-        threading.Thread(target=_for_ever, args=(role,), name=name, daemon=True).start()
-    _watch(roles)
+    return Roles(socket, server, authority, mirror, puller)
+
+
+def _by_stick(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Path) -> Rounds:
+    """The parts of a gate whose server is a stick."""
+    key, event = device_key(directory), config.gate.event
+    device = blake2b(key.verify_key.encode(), digest_size=8).hexdigest()
+    server = StickServer(Stick(config.server.directory or Path()), event, device)
+    roots = pinned(config.trust.root_keys, config.trust.threshold)
+    puller = StickPuller(server, mirror, roots, event, directory, gate=config.gate.name)
+    return StickRoles(socket, server, mirror, puller, key)
 
 
 def _enrolled(config: AdmitConfig, http: Http, directory: Path) -> Identity:
@@ -102,7 +124,7 @@ def _for_ever(role: object) -> None:
     raise RuntimeError("a role of sync came to an end")
 
 
-def _watch(roles: Roles | None) -> None:
+def _watch(roles: Rounds | None) -> None:
     """The main thread: feeds the watchdog as long as every role gives signs of life."""
     notify("READY=1")
     while True:

@@ -1,7 +1,8 @@
 """What sync needs of a server, in two parts that one class may fill both.
 
-A `Backend` exchanges lists, redemptions, records and health. An `Authority` is a place that can say
-"yes, and nobody else". Every call is bounded in time and raises a `sync.errors.ServerFault`.
+A `Backend` exchanges lists, redemptions, records and health; the part of it that only gives is a
+`Source`. An `Authority` is a place that can say "yes, and nobody else". Every call is bounded in
+time and raises a `sync.errors.ServerFault`.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,8 +54,8 @@ class Unreachable:
 ClaimResult = Granted | Taken | Refused | Unreachable
 
 
-class Backend(Protocol):
-    """The server's side of lists, redemptions, records and health."""
+class Source(Protocol):
+    """Where a gate has its news from: a server, or a stick."""
 
     def statements(self, after: int) -> tuple[list[WireStatement], int]:
         """Statements after a cursor, not verified, and the next cursor."""
@@ -75,6 +76,10 @@ class Backend(Protocol):
     def conflicts(self, after: int) -> tuple[list[ConflictRow], int]:
         """One page of our entries' conflicts after a cursor, and the next cursor."""
         ...
+
+
+class Backend(Source, Protocol):
+    """The server's side of lists, redemptions, records and health."""
 
     def push(self, epoch: bytes, entries: Sequence[dict[str, Any]]) -> list[RecordAnswer]:
         """Send at most 500 journal entries as JSON; one answer for each."""

@@ -103,7 +103,7 @@ def enrol(http: Http, directory: Path, token: str | None, gate: str, event: str)
             raise EnrolmentMissing
         identity = _ask(http, device_key(directory), token, gate)
         if identity.event == event:
-            _save(directory, identity)
+            save_identity(directory, identity)
     if identity.event != event:
         raise WrongEvent(event, identity.event)
     return identity
@@ -114,10 +114,16 @@ def _ask(http: Http, key: SigningKey, token: str, gate: str) -> Identity:
     asked = {"token": token, "public_key": public, "gate": gate, "software": "admit"}
     body = json.dumps(asked).encode()
     said = http.ask(Enrolled, "POST", "/v1/enrol", body=body, seconds=_SECONDS)
+    return identity_of(said)
+
+
+def identity_of(said: Enrolled) -> Identity:
+    """The identity that the server's answer gives this gate."""
     return Identity(said.device, said.event, said.event_key, said.card_key)
 
 
-def _save(directory: Path, identity: Identity) -> None:
+def save_identity(directory: Path, identity: Identity) -> None:
+    """Keep an enrolment for good."""
     saved = {
         "device": identity.device,
         "event": identity.event,

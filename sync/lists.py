@@ -19,7 +19,7 @@ from store.listfile import (
     rows_hash,
     set_aside,
 )
-from sync.backend import Backend
+from sync.backend import Source
 from sync.errors import ServerFault
 from tickets.bodies import ListHead
 from tickets.errors import GateError
@@ -59,7 +59,7 @@ class Lists:
     """
 
     def __init__(
-        self, backend: Backend, directory: Path, monotonic: Callable[[], float] = time.monotonic
+        self, backend: Source, directory: Path, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._backend, self._directory, self._monotonic = backend, directory, monotonic
         self._suspected = threading.Event()

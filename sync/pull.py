@@ -13,7 +13,7 @@ from pathlib import Path
 
 from store.mirror import Conflict, Mirror, RedemptionElsewhere, StoredStatement
 from sync.answers import ConflictRow, Redemption, WireStatement
-from sync.backend import Backend
+from sync.backend import Source
 from sync.lists import Lists
 from tickets.attacks import Attack, StatementRejected
 from tickets.bodies import Keyset, ListHead, Type
@@ -40,7 +40,7 @@ class Puller:
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Source,
         mirror: Mirror,
         roots: Keyring,
         event: str,

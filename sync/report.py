@@ -2,16 +2,25 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from store.mirror import Mirror
-from sync.admit import AdmitServer
 from sync.errors import ServerSlow, ServerUnreachable
 from sync.link import Link
 from sync.pull import PERIOD, Puller
+from tickets.errors import GateError
 
 ONLINE_FOR = 3 * PERIOD
 """Seconds since the last good answer for which the server counts as online."""
+
+
+class Contact(Protocol):
+    """What is told about."""
+
+    @property
+    def last_contact(self) -> float | None:
+        """Monotonic seconds of the last good answer; None: never."""
+        ...
 
 
 class Report:
@@ -24,7 +33,7 @@ class Report:
 
     def __init__(
         self,
-        server: AdmitServer,
+        server: Contact,
         mirror: Mirror,
         puller: Puller,
         waiting: Callable[[], int],
@@ -32,6 +41,8 @@ class Report:
     ) -> None:
         self._server, self._mirror, self._puller = server, mirror, puller
         self._waiting, self._monotonic = waiting, monotonic
+        self.export_fault: GateError | None = None
+        """Why records cannot leave the gate, where nothing else says so."""
         self._told: tuple[Link, dict[str, Any]] | None = None
 
     def news(self, link: Link) -> dict[str, Any] | None:
@@ -60,7 +71,7 @@ class Report:
         }
 
     def _fault(self, list_age: float | None) -> dict[str, str] | None:
-        fault = self._puller.fault
+        fault = self._puller.fault or self.export_fault
         # A poll that the link swallowed is no fault as long as the next one gets through.
         passing = isinstance(fault, ServerUnreachable | ServerSlow)
         if fault is None or (passing and list_age is not None and list_age <= ONLINE_FOR):

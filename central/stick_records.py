@@ -1,0 +1,146 @@
+"""Records that come back on a stick: taken as `POST /v1/records` takes them, each counted once."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from central.errors import CentralFault, ProtocolError
+from central.event import Central
+from central.records import MOST, take_records
+from central.schema import device
+from central.tokens import Caller
+from store.records import Kind
+from store.stick import Stick, StickTorn
+from store.stick_records import MOST_FILE, RecordsTorn, read_records
+from tickets.errors import GateError
+
+_FILE = re.compile(r"records/([0-9a-f]{16})-([0-9a-f]{16})-(\d{10})")
+_ROOM = MOST - 50  # a batch grows by the `resumed` records that belong to its last scan
+
+
+@dataclass(slots=True)
+class Imported:
+    """What came of an import."""
+
+    results: Counter[str] = field(default_factory=Counter)
+    """How many records were `stored`, `duplicate`, `parked` or `fork`."""
+    conflicts: int = 0
+    """Entries beyond what their tickets allow, as the answers name them."""
+    faults: int = 0
+    """Files that could not be taken."""
+
+
+def import_records(
+    central: Central, directory: Path, on_fault: Callable[[str, str], None]
+) -> Imported:
+    """Take every record on a stick; doing it twice does no harm, and what is good is always taken.
+
+    Args:
+        on_fault: Called with (cause, remedy) for each file that is left out.
+    Raises:
+        StickFault: there is no stick, or it went away; what was taken stays.
+    """
+    stick = Stick(directory)
+    theirs = stick.index().event
+    if theirs != central.event:
+        raise CentralFault(
+            f"the stick is of event {theirs[:40]!r}, this server serves {central.event!r}",
+            "Name the database of that event with --db",
+        )
+    work = _Import(central, stick, on_fault)
+    for (name, epoch), paths in _by_journal(stick).items():
+        try:
+            work.take(_gate(central, name), epoch, paths)
+        except (CentralFault, ProtocolError) as error:
+            work.left_out(error)
+    return work.done
+
+
+def _by_journal(stick: Stick) -> dict[tuple[str, str], list[str]]:
+    """Files by (device, epoch), in the order of their first record."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for path in stick.names("records"):
+        if match := _FILE.fullmatch(path):
+            found.setdefault((match[1], match[2]), []).append(path)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """A gate that records are of."""
+
+    caller: Caller
+    public_key: bytes
+
+
+def _gate(central: Central, name: str) -> _Gate:
+    with central.database.reading() as connection:
+        query = select(device).where(device.c.device == name)
+        row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise CentralFault(
+            f"records of gate {name}, which is not enrolled here",
+            f"Enrol it: admit central stick DIR --enrol {name}; then import once more",
+        )
+    if row["revoked"] is not None:
+        raise CentralFault(
+            f"records of gate {row['gate']} ({name}), which was withdrawn",
+            "Look into how they came here; they are not taken",
+        )
+    return _Gate(Caller(name, row["gate"]), bytes(row["public_key"]))
+
+
+class _Import:
+    """One import on its way."""
+
+    def __init__(
+        self, central: Central, stick: Stick, on_fault: Callable[[str, str], None]
+    ) -> None:
+        self._central, self._stick, self._on_fault = central, stick, on_fault
+        self.done = Imported()
+
+    def left_out(self, fault: GateError) -> None:
+        """Something is not taken, and why."""
+        self.done.faults += 1
+        self._on_fault(fault.cause, fault.remedy)
+
+    def take(self, gate: _Gate, epoch: str, paths: list[str]) -> None:
+        """Take the files of one journal."""
+        for batch in _batches(self._records(gate, epoch, paths)):
+            raw = json.dumps({"epoch": epoch, "records": batch}).encode()
+            answers = take_records(self._central, gate.caller, raw)["answers"]
+            assert isinstance(answers, list)
+            self.done.results.update(str(answer["result"]) for answer in answers)
+            self.done.conflicts += sum("conflict" in answer for answer in answers)
+
+    def _records(self, gate: _Gate, epoch: str, paths: list[str]) -> Iterator[dict[str, Any]]:
+        for path in paths:
+            try:
+                body = read_records(path, self._stick.read(path, MOST_FILE), gate.public_key)
+                if body["epoch"] != epoch:
+                    raise RecordsTorn(path)
+            except (RecordsTorn, StickTorn) as error:
+                self.left_out(error)
+                continue
+            yield from body["records"]
+
+
+def _batches(records: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Batches of one call; none ends between a scan and the `resumed` that goes with it."""
+    batch: list[dict[str, Any]] = []
+    for entry in records:
+        full = len(batch) >= MOST or (
+            len(batch) >= _ROOM and entry.get("kind") != Kind.RESUMED.value
+        )
+        if full:
+            yield batch
+            batch = []
+        batch.append(entry)
+    if batch:
+        yield batch
