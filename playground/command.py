@@ -23,6 +23,8 @@ from tickets.errors import GateError
 PORT = 8400
 """Where the page is, if nobody else is there."""
 CONNECTIONS = 64
+CLOSES_WITHIN = 5.0
+"""Seconds for open pages to be told that it is over."""
 
 
 def demo(
@@ -41,7 +43,6 @@ def demo(
     disk before the drawn turnstile turns, and the records arrive at the server. Exit code of
     --once: 0, all verdicts were as expected. Ctrl-C ends every process.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up after a kill, too
     if camera is not None and not Path(camera).exists():
         raise PlaygroundError(f"There is no camera {camera}", "Look for it: ls /dev/video*")
     with _place(directory) as base:
@@ -50,18 +51,42 @@ def demo(
 
 
 async def _play(base: Path, camera: str | None, once: bool, port: int | None) -> bool:
+    """The whole of it, until it is over or somebody presses Ctrl-C; then all is cleared away."""
+    enough = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, enough.set)
     listener = _listen(port)
     stage = Stage(make_props(base), camera)
+    work = asyncio.ensure_future(_rehearse(stage) if once else _open(stage, listener, enough))
+    stopped = asyncio.ensure_future(enough.wait())
     try:
-        await stage.open()
-        if once:
-            return await rehearse(stage)
-        _explain(stage, listener.getsockname()[1])
-        await _server(stage).serve(sockets=[listener])
-        return True
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done() and not once:
+            await asyncio.wait({work}, timeout=CLOSES_WITHIN)
+        return work.result() if work.done() else not once
     finally:
+        work.cancel()
+        stopped.cancel()
+        await asyncio.gather(work, stopped, return_exceptions=True)
         await stage.close()
         listener.close()
+
+
+async def _rehearse(stage: Stage) -> bool:
+    await stage.open()
+    return await rehearse(stage)
+
+
+async def _open(stage: Stage, listener: socket.socket, enough: asyncio.Event) -> bool:
+    await stage.open()
+    _explain(stage, listener.getsockname()[1])
+    server = _server(stage)
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    await enough.wait()
+    stage.hub.close()
+    server.should_exit = True
+    await serving
+    return True
 
 
 def _listen(wanted: int | None) -> socket.socket:
@@ -73,8 +98,16 @@ def _listen(wanted: int | None) -> socket.socket:
     raise PlaygroundError(f"Port {wanted} of this computer is taken", "Name another with --port")
 
 
+class _Server(uvicorn.Server):
+    """Leaves signals to `_play`: uvicorn would raise them again while all is cleared away."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 def _server(stage: Stage) -> uvicorn.Server:
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             make_app(stage),
             http="h11",

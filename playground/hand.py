@@ -65,7 +65,8 @@ class Hand:
             self._camera.transport.abort()
         self._camera = camera
         camera.write(self._held)
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        # Cancelled is only who is there at the very end: asyncio would print it as a fault.
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
                 self._on_shown(*SHOWN.unpack(await said.readexactly(SHOWN.size)))
         if self._camera is camera:

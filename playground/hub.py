@@ -20,6 +20,12 @@ class Hub:
         self._ring: deque[tuple[int, str]] = deque(maxlen=KEPT)
         self._number = 0
         self._news = asyncio.Event()
+        self._closed = False
+
+    def close(self) -> None:
+        """End every stream: the playground closes."""
+        self._closed = True
+        self._news.set()
 
     def publish(self, kind: str, data: object) -> None:
         """Tell every page: an event of ``kind`` with ``data``, plain JSON."""
@@ -39,7 +45,7 @@ class Hub:
         resumed = json.dumps({"resumed": seen is not None})
         yield f"retry: 1000\n\nevent: hello\ndata: {resumed}\n\n"
         at = self._number if seen is None else seen
-        while True:
+        while not self._closed:
             lines = [line for number, line in self._ring if number > at]
             at, news = self._number, self._news
             if lines:

@@ -28,6 +28,8 @@ from playground.troupe import Troupe
 
 READY_WITHIN = 60.0
 """Seconds until a gate that does not get ready is a fault."""
+TYPED_AT_MOST = 5
+"""Times that the used ticket is typed."""
 PERSONS = {"walk": "0.7", "refuse": "never", "late": "late"}
 """What people do, by the switch's value (`drivers.person`)."""
 
@@ -183,16 +185,15 @@ class Stage:
 
     async def _use_the_used(self) -> None:
         """Have somebody go in with the used ticket, typed: it is used before it is shown."""
-        if self.tray.expected("used") != "admitted":
-            return
-        code = self.tray.code("used")
-        await self.orders.give(op="person", lane="entry", person="0.1")
-        await self.orders.give(op="type", lane="entry", code=code)
-        for _ in range(60):
+        for _ in range(TYPED_AT_MOST):
             if self.tray.expected("used") != "admitted":
                 break
-            await asyncio.sleep(0.1)
-        self.queues["entry"].remember(self.tray.name("used"))
+            await self.orders.give(op="person", lane="entry", person="0.1")
+            await self.orders.give(op="type", lane="entry", code=self.tray.code("used"))
+            self.queues["entry"].remember(self.tray.name("used"))
+            # A lane that is busy forgets a typed code after 1.5 s: then it is typed again.
+            with contextlib.suppress(NotNow):
+                await self.until(lambda: self.tray.expected("used") != "admitted", within=2.5)
         await self.set_people(self.people)
 
     # -- what the page asks --------------------------------------------------------------------

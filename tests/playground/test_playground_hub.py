@@ -89,3 +89,16 @@ def test_news_wakes_a_waiting_page() -> None:
         return parts(await waiting)
 
     assert [event["event"] for event in asyncio.run(play())] == ["stage"]
+
+
+def test_every_stream_ends_with_the_playground() -> None:
+    async def play() -> list[str]:
+        hub = Hub()
+        stream = hub.stream(None)
+        await anext(stream)
+        waiting = asyncio.ensure_future(anext(stream, "the end"))
+        await asyncio.sleep(0)
+        hub.close()
+        return [await waiting]
+
+    assert asyncio.run(play()) == ["the end"]
