@@ -14,6 +14,7 @@ from central.bodies import LATEST, MOST_NAME
 from central.enrolment import MOST_GATE, MOST_SOFTWARE
 from store.records import FIELDS, Kind
 from tickets.bodies import Type
+from tickets.cards import MAX_COUNTER
 
 Json = dict[str, Any]
 _WHOLE: Json = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
@@ -163,12 +164,16 @@ def _answers() -> Json:
     redemption = use | {"cursor": _WHOLE, "direction": _WAY, "device": _hex(8), "epoch": _hex(8)}
     told = {"result": {"enum": ["stored", "duplicate", "parked", "fork"]}, "conflict": _ref("Use")}
     told |= {"seq": {"type": ["integer", "null"]}, "reason": {"type": "string"}}
+    counter = {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER}
     conflict = {"cursor": _WHOLE, "presentation": _hex(16), "other": _ref("Use"), "stands": _TRUTH}
     statement = {"cursor": _WHOLE, "type": {"enum": [t.value for t in Type]}, "serial": _WHOLE}
     open_claim = _object(presentation=_hex(16), ticket_key=_hex(16), list=_text(), at=_time())
     return {
         "Error": _object(error=_text(), cause=_text(4096), remedy=_text(4096)),
-        "Enrolled": _object(device=_hex(8), event=_text(), event_key=_hex(32)),
+        "Enrolled": _fields(
+            {"device": _hex(8), "event": _text(), "event_key": _hex(32), "card_key": _hex(16)},
+            optional=["card_key"],
+        ),
         "Bearer": _object(bearer=_text(128), expires=_time()),
         "Statements": _page("statements", _fields(statement | {"wire": _BASE64}), statements.PAGE),
         "Answers": _object(
@@ -178,7 +183,11 @@ def _answers() -> Json:
         "Claimed": _fields(claimed, optional=["reason", "gate", "at"]),
         "OpenClaims": _object(claims=_rows(open_claim, feeds.PAGE)),
         "Annulled": _object(result={"const": claims.ANNULLED}),
-        "Redemptions": _page("redemptions", _fields(redemption | {"stands": _TRUTH}), feeds.PAGE),
+        "Redemptions": _page(
+            "redemptions",
+            _fields(redemption | {"stands": _TRUTH, "counter": counter}, optional=["counter"]),
+            feeds.PAGE,
+        ),
         "Conflicts": _page("conflicts", _fields(conflict), feeds.PAGE),
         "Beat": _object(time=_BASE64, commands=_rows(_command(), 32)),
         "Nothing": {"type": "object"},
