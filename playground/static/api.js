@@ -44,6 +44,8 @@ export const picture = (ticket, look, size, turn) =>
 
 const EVENTS = ["hello", "gate", "device", "journal", "latency", "central", "switch", "showing", "gate_up", "stage", "face"];
 
+const SILENCE = 7000; // ms; three beats
+
 /**
  * Follow the stage for ever; the browser reconnects and resumes by itself.
  * @param {function(string, any)} heard - called with each event's name and data
@@ -51,12 +53,22 @@ const EVENTS = ["hello", "gate", "device", "journal", "latency", "central", "swi
  */
 export function follow(heard, connected) {
   const source = new EventSource("/api/events");
-  source.addEventListener("open", () => connected(true));
+  let timer = 0;
+  const alive = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => connected(false), SILENCE);
+    connected(true);
+  };
+  source.addEventListener("open", alive);
+  source.addEventListener("beat", alive);
   source.addEventListener("error", () => {
     connected(false);
     if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(heard, connected), 1000);
   });
   for (const name of EVENTS) {
-    source.addEventListener(name, (event) => heard(name, JSON.parse(event.data)));
+    source.addEventListener(name, (event) => {
+      alive();
+      heard(name, JSON.parse(event.data));
+    });
   }
 }

@@ -2,18 +2,18 @@
 import { $, h } from "./dom.js";
 import { picture } from "./api.js";
 
-/** Fill the tray. Buttons are kept across fills, so that the focus stays where it was. */
+/** Fill the tray. A card that is there already stays where it is, and so do focus and scroll. */
 export function fill(tickets, onShow, onTap) {
-  const cards = $("cards");
-  const known = new Map([...cards.children].map((card) => [card.dataset.card, card]));
-  cards.replaceChildren(...tickets.map((ticket) => {
-    const card = known.get(ticket.id) || build(ticket, onShow, onTap);
-    card.querySelector("img").src = picture(ticket.id, "none", 112, ticket.turn);
+  for (const ticket of tickets) {
+    const card = document.querySelector(`[data-card="${CSS.escape(ticket.id)}"]`) || build(ticket, onShow, onTap);
+    const source = picture(ticket.id, "none", 112, ticket.turn);
+    const image = card.querySelector("img");
+    if (image.getAttribute("src") !== source) image.src = source;
     card.querySelector(".label").textContent = ticket.label;
     card.querySelector(".story").textContent = ticket.story;
-    card.querySelector(".tap")?.toggleAttribute("hidden", !ticket.media.includes("tap"));
-    return card;
-  }));
+    card.querySelector(".tap").hidden = !ticket.media.includes("tap");
+    if (!card.isConnected) $("cards").append(card);
+  }
 }
 
 function build(ticket, onShow, onTap) {

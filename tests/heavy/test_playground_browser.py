@@ -497,6 +497,8 @@ def test_a_ticket_is_shown_and_a_switch_turned_by_keys_alone(
     assert visitor.page.evaluate("document.activeElement.dataset.ticket") == "valid"
     visitor.page.keyboard.press("Enter")
     visitor.wait("() => document.getElementById('verdict-big').textContent === 'Admitted'")
+    visitor.wait("() => !document.getElementById('seen').src.includes('valid-0')")  # the next guest
+    assert visitor.page.evaluate("document.activeElement.dataset.ticket") == "valid"
     visitor.page.focus("[data-switch=internet] button")
     visitor.page.keyboard.press("Space")
     visitor.page.wait_for_selector("[data-switch=internet] [aria-checked=true]")
