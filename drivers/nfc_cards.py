@@ -79,7 +79,8 @@ class Type2Card(Card):
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """Sizes of a Type 2 chip in bytes, its factory's lock control TLV, its size in GET_VERSION."""
+    """A Type 2 chip: pages, bytes for blocks as its capability container says, its factory's lock
+    control block, its size in GET_VERSION."""
 
     pages: int
     data: int
@@ -90,8 +91,8 @@ class Chip:
 CHIPS: Mapping[str, Chip] = MappingProxyType(
     {
         "ntag213": Chip(45, 144, bytes.fromhex("0103A00C34"), 0x0F),
-        "ntag215": Chip(135, 504, b"", 0x11),
-        "ntag216": Chip(231, 888, b"", 0x13),
+        "ntag215": Chip(135, 496, b"", 0x11),
+        "ntag216": Chip(231, 872, b"", 0x13),
     }
 )
 
