@@ -17,7 +17,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 	--no-header --python-version 3.11 --only-binary :all:
 PACKAGES := tickets admission store drivers config scanner sync screen central cli playground
 
-.PHONY: demo test heavy pictures lint types bench nightly fuzz lock lock-check wheel clean
+.PHONY: demo test heavy pictures lint types bench bench-readers nightly fuzz lock lock-check wheel clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -70,6 +70,9 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks
+
+bench-readers: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks.readers
 
 nightly: $(VENV)/.dev
 	@$(BIN)/python -m pytest -m nightly --timeout 3600

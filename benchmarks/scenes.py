@@ -2,7 +2,7 @@
 
 A presentation is a ticket in a hand for `FRAMES` frames: it trembles, and the sensor's noise is
 another in each. `KINDS` says what makes each kind hard; within a kind the hardness is spread evenly
-from easy to beyond reading.
+from easy to where none of thirty ways to look at such a frame read it any more.
 """
 
 from __future__ import annotations
@@ -202,13 +202,13 @@ def _inverted(at: float, look: Look, dice: random.Random) -> Look:
 
 
 def _dim(at: float, look: Look, dice: random.Random) -> Look:
-    return replace(look, contrast=_between(0.25, 0.015, at), ground=dice.uniform(5, 60), noise=2.0)
+    return replace(look, contrast=_between(0.25, 0.013, at), ground=dice.uniform(5, 60), noise=2.0)
 
 
 def _near(at: float, look: Look, dice: random.Random) -> Look:
     """So close that the symbol fills the view, and closer than the lens can focus."""
-    near = replace(look, fill=_between(0.7, 0.92, at), middle=(WIDTH / 2, HEIGHT * 0.58))
-    return replace(near, defocus=_between(0.15, 0.5, at), tilt=(0.0, 0.0), turn=dice.gauss(0, 2))
+    near = replace(look, fill=_between(0.7, 0.9, at), middle=(WIDTH / 2, HEIGHT * 0.58))
+    return replace(near, defocus=_between(0.15, 0.45, at), tilt=(0.0, 0.0), turn=dice.gauss(0, 2))
 
 
 def _mixed(at: float, look: Look, dice: random.Random) -> Look:
@@ -233,18 +233,18 @@ KINDS: Mapping[str, Make] = MappingProxyType(
         "perspective": _tilted,
         "turned, mirrored": _turned,
         "light on dark": _inverted,
-        "out of focus": lambda at, look, dice: replace(look, defocus=_between(0.15, 0.63, at)),
+        "out of focus": lambda at, look, dice: replace(look, defocus=_between(0.15, 0.66, at)),
         "moving": lambda at, look, dice: replace(look, motion=_between(0.3, 2.3, at)),
-        "noise": lambda at, look, dice: replace(look, noise=_between(15, 105, at)),
-        "glare": lambda at, look, dice: replace(look, glare=_between(0.4, 1.1, at)),
-        "moire": lambda at, look, dice: replace(look, moire=_between(0.2, 0.9, at)),
+        "noise": lambda at, look, dice: replace(look, noise=_between(15, 115, at)),
+        "glare": lambda at, look, dice: replace(look, glare=_between(0.4, 1.15, at)),
+        "moire": lambda at, look, dice: replace(look, moire=_between(0.2, 0.95, at)),
         "dim screen": _dim,
-        "curled paper": lambda at, look, dice: replace(look, bend=_between(50, 110, at)),
-        "dirty paper": lambda at, look, dice: replace(look, smudge=_between(0.04, 0.16, at)),
+        "curled paper": lambda at, look, dice: replace(look, bend=_between(50, 100, at)),
+        "dirty paper": lambda at, look, dice: replace(look, smudge=_between(0.04, 0.15, at)),
         "too near": _near,
-        "too far": lambda at, look, dice: replace(look, module=_between(2.6, 1.25, at)),
+        "too far": lambda at, look, dice: replace(look, module=_between(2.6, 1.32, at)),
         "two codes": lambda at, look, dice: replace(
-            look, codes=2, module=dice.uniform(3.5, 5.5), defocus=_between(0, 0.55, at)
+            look, codes=2, module=dice.uniform(3.5, 5.5), defocus=_between(0, 0.58, at)
         ),
         "a little of all": _mixed,
     }

@@ -40,7 +40,8 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The thread that reads is alive. ``state``: ok, starting, no_picture, black, frozen, lost.
+    """The thread that reads is alive. ``state``: ok, starting, no_picture, frozen, black,
+    covered, blurred, lost.
 
     ``counters``: what happened since the child's start, by name: polls, taps, failures by reason.
     """
