@@ -19,7 +19,7 @@ def wait_for_list_after(gate: RealGate, serial: int) -> None:
 @pytest.mark.heavy
 @pytest.mark.timeout(120)
 def test_a_ticket_that_the_organiser_cancels_is_refused_at_every_gate(venue: Venue) -> None:
-    """`admit central cancel` while the gates run; `restore` takes it back."""
+    """`admit central cancel` while the gates run; `reinstate` takes it back."""
     ticket = venue.ticket()
     code = venue.code(ticket)
 
@@ -35,6 +35,6 @@ def test_a_ticket_that_the_organiser_cancels_is_refused_at_every_gate(venue: Ven
         wait_for_list_after(gate, before)
         assert gate.present(code)["reason"] == "cancelled"
     before = venue.north.status()["list"]["serial"]
-    organiser("restore")
+    organiser("reinstate")
     wait_for_list_after(venue.north, before)
     assert venue.north.enter(code)["outcome"] == "passage"
