@@ -17,6 +17,7 @@ from central.organiser import accounts, overview
 from central.organiser.audit import COMMAND_LINE, recorded
 from cli.central_backup import backup, restore, restored
 from cli.central_options import DB, KEYS, Db, Json, Keys
+from cli.central_stick import import_records, stick
 from cli.central_user import app as user_app
 from cli.progress import shown_progress
 from tickets.csv_rows import MAX_LINE, BadRow
@@ -46,7 +47,7 @@ def _next_step(db: str, keys: Path) -> str:
 
 
 app.add_typer(user_app, name="user", help="Accounts for the organiser's pages")
-for _command in (backup, restore, restored):
+for _command in (backup, restore, restored, stick, import_records):
     app.command()(_command)
 
 

@@ -171,7 +171,8 @@ class StickPuller(Puller):
                     Parked(epoch, int(row["seq"]), str(row["reason"]), "{}")
                     for row in journal["parked"]
                 ]
-                if up_to > self._mirror.position(f"records/{epoch.hex()}"):
+                # Also back: a server that was restored from a copy needs them once more.
+                if up_to != self._mirror.position(f"records/{epoch.hex()}"):
                     self._mirror.acknowledge(epoch, (), up_to, parked)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise NotTheOrganisers(name) from error
