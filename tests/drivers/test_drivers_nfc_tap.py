@@ -239,6 +239,16 @@ def test_exchanges_are_counted():
         budget.spend(0.001)
 
 
+def test_after_its_second_a_tap_exchanges_nothing_more():
+    pace = FakePace()
+    budget = TapBudget(pace.now)
+    pace.wait(TAP_SECONDS - 0.001)
+    assert budget.spend(0.5) <= 0.001
+    pace.wait(0.001)
+    with pytest.raises(BudgetSpent):
+        budget.spend(0.5)
+
+
 def test_bytes_are_counted_for_each_activation():
     budget = TapBudget(FakePace().now)
     budget.received(TAP_BYTES)
