@@ -26,21 +26,29 @@ import nfc.tag
 from benchmarks.figures import Figures
 from benchmarks.gate import TimedGate, make_list
 from benchmarks.tickets import EVENT, EVENT_KEY, ISSUER, KID
+from drivers.nfc_424 import CardProver
+from drivers.nfc_card_424 import Ntag424
 from drivers.nfc_cards import KINDS, Card
 from drivers.nfc_errors import CardFault, NfcLost
 from drivers.nfc_frontend import GuardedFrontend
+from drivers.nfc_make import make
 from drivers.nfc_open import TtyPort
 from drivers.nfc_pn532_model import Pn532Model
 from drivers.nfc_reader import POLL_EVERY
 from drivers.nfc_tap import NoProver, Tap
 from tickets.ad1 import sign
+from tickets.cards import CardWord, Proof
 from tickets.keys import cti_of
 from tickets.ndef import find_ticket, read_message
+from tickets.ntag424 import keys
+from tickets.ntag424.layout import LIVE_ONLY
 
 ROUNDS = 7
 SPEEDS = (115_200, 921_600)
 SIZES = {"ntag213": 0, "ntag215": 303, "ntag216": 803, "type4": 303}
 """Bytes of the message on each kind of card; 0: the ticket alone."""
+LIVE = "ntag424"
+"""Its card is asked to prove itself, which plain nfcpy cannot."""
 UID = bytes.fromhex("04112233445566")
 Read = Callable[[], bytes | None]
 """One poll: the ticket's bytes, or None while there is no card."""
@@ -72,7 +80,35 @@ def _at(speed: int, rounds: int, directory: Path) -> Figures:
         ratio = round(float(str(plain["median"])) / float(str(ours["median"])), 2)
         message = len(_message(0, size))
         figures[kind] = {"bytes": message, "admit": ours, "nfcpy": plain, "nfcpy_over_ours": ratio}
+    figures[LIVE] = _live(speed, rounds, directory / f"{speed}-{LIVE}")
     return figures
+
+
+def _live(speed: int, rounds: int, at: Path) -> Figures:
+    """Cards that prove themselves by a live challenge; a signed ticket's decision stands in."""
+    desk = keys.desk_keys(bytes(range(32)))
+    card = Ntag424(UID)
+    card.select()
+    make(SimpleNamespace(uid=UID, apdu=card.apdu), desk, LIVE_ONLY)
+    presented = range(rounds)
+    gate = TimedGate(at / "gate", make_list(at, 1, 1000, presented))
+    try:
+        payloads = iter([_signed(number) for number in presented])
+
+        def ours(frontend: GuardedFrontend) -> Read:
+            tap = Tap(frontend, CardProver(lambda: desk.gate))
+
+            def read() -> bytes | None:
+                target = frontend.poll()
+                word = tap.read(target) if target is not None else None
+                proved = isinstance(word, CardWord) and word.proof is Proof.LIVE
+                return next(payloads) if proved else None
+
+            return read
+
+        return {"admit": _times(gate, speed, ours, [card] * rounds)}
+    finally:
+        gate.close()
 
 
 def _times(
@@ -171,9 +207,13 @@ def _opened(port: TtyPort) -> GuardedFrontend:
     return port.open(time.monotonic)
 
 
+def _signed(number: int) -> bytes:
+    return sign(bytes(ISSUER), KID, EVENT, cti_of(EVENT_KEY, f"T{number}"))
+
+
 def _message(number: int, size: int) -> bytes:
     """A signed ticket in an external record; up to `size` bytes with another record behind it."""
-    ticket = sign(bytes(ISSUER), KID, EVENT, cti_of(EVENT_KEY, f"T{number}"))
+    ticket = _signed(number)
     alone = _record(4, b"a.example:tkt", ticket, last=not size)
     return alone + _record(2, b"text/plain", bytes(size - len(alone) - 20)) if size else alone
 
@@ -190,14 +230,18 @@ def table(figures: Mapping[str, Any]) -> str:
     """The figures as rows of a Markdown table."""
     rows = ["| card | message | " + " | ".join(f"ours, {s} | nfcpy, {s}" for s in SPEEDS) + " |"]
     rows.append("|---" * (2 + 2 * len(SPEEDS)) + "|")
-    for kind in SIZES:
-        cells = [kind, f"{figures[str(SPEEDS[0])][kind]['bytes']} B"]
+    for kind in (*SIZES, LIVE):
+        size = figures[str(SPEEDS[0])][kind].get("bytes")
+        cells = [kind, f"{size} B" if size else "live challenge"]
         for speed in SPEEDS:
-            for who in ("admit", "nfcpy"):
-                times = figures[str(speed)][kind][who]
-                cells.append(f"{times['median']:.0f} ({times['least']:.0f}-{times['most']:.0f})")
+            of_kind = figures[str(speed)][kind]
+            cells += [_cell(of_kind[who]) if who in of_kind else "-" for who in ("admit", "nfcpy")]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def _cell(times: Mapping[str, float]) -> str:
+    return f"{times['median']:.0f} ({times['least']:.0f}-{times['most']:.0f})"
 
 
 if __name__ == "__main__":
