@@ -219,13 +219,19 @@ _LIVE = {
 }
 
 
+def _message_words(message: dict[str, Any] | None) -> str:
+    if message is None:
+        return "none: nothing that could be copied"
+    if "counter" in message:
+        return f"true, number {message['counter']}: whoever reads it can show it once"
+    return f"{message['proof']}: {message['detail']}"
+
+
 def _lines(found: dict[str, Any]) -> str:
     lines = [("card", f"…{found['uid'][-4:]}"), ("state", found["state"])]
     if "live" in found:
         lines.append(("proves itself", _LIVE.get(found["live"], "no: it broke off, or LRP mode")))
-        message = found["message"] or {}
-        told = message.get("detail") or f"{message.get('proof')}, counter {message.get('counter')}"
-        lines.append(("message", told if message else "none: nothing that could be copied"))
+        lines.append(("message", _message_words(found["message"])))
     if "ticket" in found:
         lines.append(("ticket", found["ticket"] or "none in that file"))
     if "verdict" in found:

@@ -301,4 +301,5 @@ def test_the_words_for_a_person_say_what_counts(tmp_path, hand, keys):
     with playing(lambda: hand.show("T1")):
         result = command(tmp_path, hand, keys, "read")
     assert "proves itself  yes" in result.output
+    assert "message        true, number 1" in result.output
     assert hand.card("T1").uid.hex() not in result.output

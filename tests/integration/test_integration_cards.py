@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.cards import app as cards
 from drivers.nfc_card_424 import Memory, PocketCard
 from drivers.nfc_make import make
 from drivers.nfc_type4 import read_type4
@@ -191,6 +194,23 @@ def test_a_message_held_by_another_uid_is_forged(venue: Venue) -> None:
     """A phone makes up its UID; a tag has its own."""
     phone = venue.copy("lent", venue.message("lent")) | {"uid": "04aabbccddeeff"}
     assert venue.north.shows(**phone)["reason"] == "forged"
+
+
+def test_the_desk_reads_a_card_and_says_what_the_gate_would(venue: Venue) -> None:
+    """Nothing is recorded by the question."""
+    desk = Visitor(venue.directory / "desk.nfc")
+    card = {"id": 1, **venue.pocket("single")}
+    person = threading.Thread(target=lambda: desk._connected().send(json.dumps(card).encode()))
+    person.start()
+    before = venue.north.gate.status()["journal"]["seq"]
+    words = ["read", "--json", "--reader", desk.uri, "--keys", str(venue.central.keys)]
+    result = CliRunner().invoke(cards, [*words, "--run", str(venue.north.gate.run)])
+    person.join()
+    desk.close()
+    found = json.loads(result.output)
+    assert (found["state"], found["live"], found["message"]) == ("made", "live", None)
+    assert found["reason"] in ("already_redeemed", None)
+    assert venue.north.gate.status()["journal"]["seq"] == before
 
 
 def test_a_used_message_is_still_known_after_the_gate_was_killed(venue: Venue) -> None:
