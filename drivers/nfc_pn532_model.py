@@ -7,7 +7,6 @@ own latency, collisions, noise. Source: PN532 user manual (UM0701-02), chapters 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pty
 import select
@@ -58,12 +57,13 @@ class Pn532Model:
         self._thread.start()
 
     def unplug(self) -> None:
-        """The line is gone, for good; the process that reads it gets an error."""
+        """The line is gone, for good; who reads it gets an error. Safe to call twice."""
+        if self._stopped:
+            return
         self._stopped = True
         self._thread.join()
-        for end in (self._master, self._slave):
-            with contextlib.suppress(OSError):  # closed before
-                os.close(end)
+        os.close(self._master)
+        os.close(self._slave)
 
     # --- the line
 

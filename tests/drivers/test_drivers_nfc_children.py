@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from drivers.nfc_errors import CardFault
+from drivers.nfc_pn532_model import Pn532Model
 from scanner.readers import Reader, Readers
 from tests.rigs.nfc_rig import Bench, Visitor, card, ticket
 
@@ -118,6 +119,51 @@ def test_a_reader_unplugged_in_the_middle_of_a_tap_is_told_and_comes_back(lane):
     one.tap(0, "type4", b"and again")
     assert one.readers.all[0].process is process
     assert one.seen[0][0] == b"plugged in again"
+
+
+@pytest.mark.parametrize("speed", [115_200, 921_600])
+def test_a_pn532_on_a_line_outlives_a_kill_and_a_silence_and_its_loss_is_told(speed):
+    """The firmware at its true speed; a killed process leaves the chip at the speed it had."""
+    chip, seen, faults = Pn532Model(), [], []
+    uri = f"nfc:tty:{chip.path}:pn532?speed={speed}"
+    reader = Reader(uri, lambda s: seen.append(s.payload), lambda *fault: faults.append(fault))
+    readers = Readers([reader])
+
+    def until(condition):
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, (seen, faults)
+            readers.step(0.05)
+
+    def tap(n, kind):
+        payload = b"tap %d" % n
+        chip.field.place(card(kind, ticket(payload), b"\x04nfc %02d" % n))
+        until(lambda: payload in seen)
+        chip.field.place(None)
+
+    def fault_named(*names):
+        return faults and faults[-1][0] in names and faults[-1][1] is not None
+
+    try:
+        for n, kind in enumerate(["ntag213", "ntag215", "ntag216", "type4", "short_ats"]):
+            tap(n, kind)
+        assert chip.speed == speed
+        reader.process.kill()
+        until(lambda: faults and faults[-1] == ("reader", None))
+        tap(10, "ntag213")
+        chip.mute = True
+        until(lambda: fault_named("NfcLost"))
+        chip.mute = False
+        until(lambda: faults[-1] == ("NfcLost", None))
+        tap(11, "type4")
+        process = reader.process
+        chip.unplug()
+        until(lambda: fault_named("NfcLost", "DeviceNotFound"))
+        until(lambda: reader.state == "lost")
+        assert reader.process is process
+    finally:
+        readers.close()
+        chip.unplug()
 
 
 def resident():
