@@ -152,6 +152,15 @@ def test_a_card_is_new_exactly_when_another_or_none_was_there_long_enough(polls)
         last, empty, seen_at = uid, 0, now
 
 
+def test_one_empty_poll_after_a_long_silence_of_the_reader_is_not_a_card_taken_away():
+    """The reader itself was away for seconds; the card may have lain there all the time."""
+    presence = Presence()
+    presence.found(b"card", 0.0)
+    presence.read(b"ticket", 0.0)
+    presence.empty(10.0)
+    assert presence.found(b"card", 10.04).payload == b"ticket"
+
+
 # --- cards that cannot be read
 
 
