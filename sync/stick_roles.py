@@ -15,8 +15,9 @@ from sync.stick_export import Exporter
 from sync.stick_pull import StickPuller
 from sync.stick_server import StickServer
 
-EVERY = 5.0
-"""Seconds between two looks at what the journal has and the stick has not."""
+EVERY = 3.0
+"""Seconds between two looks at the stick, and at what the journal has and it has not. Longer, and
+somebody who puts a stick in and pulls it out again has not been noticed."""
 
 
 class StickRoles(Rounds):
@@ -47,9 +48,17 @@ class StickRoles(Rounds):
         """Every role by its thread's name."""
         return super().all() | {"export": self.export}
 
+    def pull(self) -> None:
+        """Read what is on the stick."""
+        self._retrying("pull", self._pull, most=EVERY)
+
+    def _pull(self) -> None:
+        self._puller.poll()
+        self._wait(EVERY)
+
     def export(self) -> None:
         """Bring records to the stick as they come."""
-        self._retrying("export", self._export, most=15.0)
+        self._retrying("export", self._export, most=EVERY)
 
     def _export(self) -> None:
         link = Link(self._socket)

@@ -85,6 +85,9 @@ def until(check: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:
 class RealGate:
     """One gate in a directory of its own."""
 
+    wrapper: tuple[str, ...] = ()
+    """Words before every process, such as `unshare --net`."""
+
     def __init__(
         self,
         directory: Path,
@@ -151,7 +154,7 @@ class RealGate:
             guard = ["setpriv", "--pdeathsig", "KILL"] if which("setpriv") else []
             with (self.directory / f"{part}.log").open("ab") as log:
                 self.parts[part] = subprocess.Popen(
-                    [*guard, sys.executable, "-P", "-m", part, *words],
+                    [*guard, *self.wrapper, sys.executable, "-P", "-m", part, *words],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
