@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -34,11 +35,16 @@ def home(site: Site, asked: Asked) -> Response:
 
 
 def ticket_search(site: Site, asked: Asked) -> Response:
-    """`GET /tickets`: by part of the id and by state. One ticket alone is shown at once."""
+    """`GET /tickets`: by part of the id and by state.
+
+    A ticket whose id is just what was typed, or the only one found, is shown at once.
+    """
     text, state, after = asked.query("q"), asked.query("state", 16), asked.query("after", 32)
-    last = _key(after) if after else None
+    last, all_ = _key(after) if after else None, bool(asked.query("all"))
+    if text and not all_ and (key := tickets.exact(site.central, text)) is not None:
+        return RedirectResponse(f"{BASE}/tickets/{key}?{urlencode({'q': text})}", 303)
     found = tickets.search(site.central, text, state, last)
-    if text and len(found.tickets) == 1 and last is None:
+    if text and not all_ and len(found.tickets) == 1 and last is None:
         return RedirectResponse(f"{BASE}/tickets/{found.tickets[0]['key']}", 303)
     states = tuple(tickets.STATES)
     return _shown(site, asked, "tickets.html", found=found, q=text, state=state, states=states)
@@ -50,7 +56,7 @@ def ticket(site: Site, asked: Asked) -> Response:
     if shown is None:
         raise CentralFault("there is no such ticket", "Search for it by its id")
     force = force_of(site.central, shown["revision"]) if shown["revision"] else None
-    return _shown(site, asked, "ticket.html", ticket=shown, force=force)
+    return _shown(site, asked, "ticket.html", ticket=shown, force=force, q=asked.query("q"))
 
 
 def cancel(site: Site, asked: Asked) -> Response:

@@ -10,7 +10,6 @@ from sqlalchemy import (
     RowMapping,
     Select,
     and_,
-    exists,
     func,
     or_,
     select,
@@ -27,10 +26,10 @@ MOST_QUERY = 256
 """Characters of what is looked for."""
 _TAIL = re.compile(r"(?:…|\.\.\.)?([0-9a-fA-F]{4})")
 """A ticket as gates show it: the last four digits of its key."""
-_ENTERED = exists().where(
-    redemption.c.ticket_key == ticket.c.key,
-    redemption.c.stands == 1,
-    redemption.c.direction == "entry",
+_ENTERED = ticket.c.key.in_(
+    select(redemption.c.ticket_key).where(
+        redemption.c.stands == 1, redemption.c.direction == "entry"
+    )
 )
 _BARS = Status.REVOKED | Status.CANCELLED | Status.BLOCKED | Status.UNAPPROVED | Status.UNPAID
 STATES: dict[str, ColumnElement[bool]] = {
@@ -63,15 +62,29 @@ def search(central: Central, text: str, state: str, after: bytes | None = None) 
         state: One of `STATES`; else: any.
         after: Key of the last ticket of the page before.
     """
-    query = select(ticket).order_by(ticket.c.reference, ticket.c.key).limit(PAGE + 1)
+    query, order = select(ticket).limit(PAGE + 1), ticket.c.reference + ""
     if text:
         query = query.where(_matches(text[:MOST_QUERY]))
     if state in STATES:
         query = query.where(STATES[state])
+    if not text and state not in STATES:
+        # By the index: the first rows are the page. Looking for few among a million, it would fetch
+        # each row on its own; reading all in the order they lie in takes a twentieth of that.
+        order = ticket.c.reference
+    query = query.order_by(order, ticket.c.key)
     with central.database.reading() as connection:
         rows = connection.execute(_behind(connection, query, after)).mappings().all()
         shown = [_line(connection, row) for row in rows[:PAGE]]
     return Found(shown, shown[-1]["key"] if len(rows) > PAGE else None)
+
+
+def exact(central: Central, text: str) -> str | None:
+    """Key in hex of the ticket with exactly this id, the one in use if there are several."""
+    query = select(ticket.c.key).where(ticket.c.reference == text)
+    replaced = ticket.c.flags.bitwise_and(int(Status.REVOKED))
+    with central.database.reading() as connection:
+        key = connection.execute(query.order_by(replaced).limit(1)).scalar()
+    return None if key is None else bytes(key).hex()
 
 
 def _matches(text: str) -> ColumnElement[bool]:

@@ -84,6 +84,16 @@ def test_a_ticket_is_found_by_part_of_its_id(browser: Browser, rig: CentralRig) 
     ]
 
 
+def test_the_ticket_with_just_this_id_is_shown_at_once(browser: Browser, rig: CentralRig) -> None:
+    """However many others contain it: with a queue outside nobody looks through pages."""
+    rig.import_csv("id\n" + "".join(f"{number}\n" for number in range(200)))
+    page = browser.get("/tickets?q=12")
+    assert '<span class="id">12</span>' in page.text
+    assert "Cancel this ticket" in page.text
+    others = browser.get("/tickets?q=12&all=1").text
+    assert all(f">{name}</a>" in others for name in ("12", "112", "120"))
+
+
 def test_a_ticket_is_found_by_what_the_gates_show_of_it(browser: Browser, rig: CentralRig) -> None:
     for text in (rig.key("A1").hex()[-4:], f"…{rig.key('A1').hex()[-4:].upper()}"):
         assert ">A1</" in browser.get("/tickets", params={"q": text}).text
