@@ -55,9 +55,9 @@ async def _play(base: Path, camera: str | None, once: bool, port: int | None) ->
     enough = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, enough.set)
-    listener = _listen(port)
+    listener = None if once else _listen(port)
     stage = Stage(make_props(base), camera)
-    work = asyncio.ensure_future(_rehearse(stage) if once else _open(stage, listener, enough))
+    work = asyncio.ensure_future(_open(stage, listener, enough) if listener else _rehearse(stage))
     stopped = asyncio.ensure_future(enough.wait())
     try:
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -69,7 +69,8 @@ async def _play(base: Path, camera: str | None, once: bool, port: int | None) ->
         stopped.cancel()
         await asyncio.gather(work, stopped, return_exceptions=True)
         await stage.close()
-        listener.close()
+        if listener is not None:
+            listener.close()
 
 
 async def _rehearse(stage: Stage) -> bool:
