@@ -23,8 +23,13 @@ from drivers.nfc_frontend import (
 from drivers.nfc_type2 import find_message
 from drivers.nfc_type4 import parse_capabilities
 from drivers.pace import FakePace
+from tests.rigs.gate_rig import EVENT, ISSUER, KID, code
 from tests.rigs.nfc_rig import UID, Bench, card, record, ticket
+from tickets import base45
+from tickets.credential import Format
 from tickets.ndef import MOST_MESSAGE
+from tickets.parse import parse
+from tickets.trust import trust_of
 
 HONEST = ["ntag213", "ntag215", "ntag216", "type4", "short_ats", "lost_frames"]
 ENDS = {
@@ -68,6 +73,15 @@ def test_a_reader_that_goes_with_the_card_is_lost_not_the_card(bench):
 
 
 # --- sizes
+
+
+def test_a_signed_ticket_in_binary_on_the_smallest_card_is_a_credential(bench):
+    """As bytes it fits an NTAG213, as printed it would not."""
+    signed = base45.decode(code("T1")[len(b"AD1:") :])
+    held = card("ntag213", record(4, b"a.example:tkt", signed))
+    trust = trust_of(EVENT, {KID: bytes(ISSUER.verify_key)})
+    assert parse(bench.read(held), trust) == parse(code("T1"), trust)
+    assert parse(signed, trust).format is Format.AD1
 
 
 @pytest.mark.parametrize("kind", list(CHIPS))
