@@ -50,6 +50,7 @@ def test_the_commands_of_the_page_run_as_they_stand(
     (policy,) = blocks("toml")
     Path("policy.toml").write_text(policy)
     Path("tickets.csv").write_text("id\nA1\nA2\nA3\n")
+    Path("stick").mkdir()
     commands = [line for block in blocks("console") for line in block.splitlines()]
     assert len(commands) > 15
     for command in commands:
