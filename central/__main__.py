@@ -83,6 +83,8 @@ def serve(
     listener = _listen(host, port)
     threading.Thread(target=_keep_current, args=(central,), daemon=True, name="refresh").start()
     scheme = "https" if certificate else "http"
+    # An import works in a thread of this process: a claim must not wait 5 ms for each of its steps.
+    sys.setswitchinterval(0.0005)
     said = {"url": f"{scheme}://{host}:{listener.getsockname()[1]}"}
     if demo_login:
         said["login"] = login_link(central, said["url"])
