@@ -17,7 +17,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 	--no-header --python-version 3.11 --only-binary :all:
 PACKAGES := tickets admission store drivers config scanner sync screen central cli playground
 
-.PHONY: demo test heavy pictures lint types bench bench-readers nightly fuzz lock lock-check wheel clean
+.PHONY: demo test heavy pictures lint types bench bench-central bench-readers nightly fuzz lock lock-check wheel clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -73,6 +73,10 @@ bench: $(VENV)/.dev
 
 bench-readers: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks.readers
+
+# Needs the Debian package postgresql; about two minutes.
+bench-central: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks.bench_central --output build/bench-central.json
 
 nightly: $(VENV)/.dev
 	@$(BIN)/python -m pytest -m nightly --timeout 3600

@@ -72,11 +72,18 @@ class Database:
         self._turns = Turns()
         self._postgres = engine.dialect.name == "postgresql"
         self._reading = postgres.reading_engine(engine) if self._postgres else engine
+        self._looking = postgres.looking_engine(engine) if self._postgres else engine
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One snapshot of everything committed so far."""
         with self._reading.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """For one query: two need not see the same state."""
+        with self._looking.connect() as connection:
             yield connection
 
     @contextmanager

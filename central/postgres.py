@@ -8,9 +8,10 @@ docs/adr/0014-postgresql-by-locks.md.
 """
 
 from collections.abc import Collection
+from functools import cache
 from hashlib import blake2b
 
-from sqlalchemy import URL, Connection, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 BUDGET_MS = 5000
@@ -34,8 +35,6 @@ _CONNECT = {
     "tcp_user_timeout": 2 * BUDGET_MS,
 }
 _ALONE = text("SELECT pg_advisory_xact_lock(8470, 0)")
-_TOGETHER = text("SELECT pg_advisory_xact_lock_shared(8470, 0)")
-_THING = text("SELECT pg_advisory_xact_lock(:thing)")
 _BUSY = {
     "55P03",  # lock_not_available: the budget is over
     "40001",  # serialization_failure
@@ -64,6 +63,11 @@ def reading_engine(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
+def looking_engine(engine: Engine) -> Engine:
+    """The same connections, each statement for itself: one message for a transaction's three."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def alone(connection: Connection) -> None:
     """Wait until no other writer is at work, and keep them out until the transaction ends."""
     connection.execute(_ALONE)
@@ -71,9 +75,16 @@ def alone(connection: Connection) -> None:
 
 def together(connection: Connection, things: Collection[bytes]) -> None:
     """Wait until nobody else judges any of ``things``; others may judge other things."""
-    connection.execute(_TOGETHER)
-    for thing in sorted(_number(thing) for thing in things):
-        connection.execute(_THING, {"thing": thing})
+    numbers = sorted(_number(thing) for thing in things)
+    named = {f"thing_{place}": number for place, number in enumerate(numbers)}
+    connection.execute(_locks(tuple(named)), named)
+
+
+@cache
+def _locks(names: tuple[str, ...]) -> TextClause:
+    """All locks by one statement: it takes them in the order in which they stand in it."""
+    things = "".join(f", pg_advisory_xact_lock(:{name})" for name in names)
+    return text(f"SELECT pg_advisory_xact_lock_shared(8470, 0){things}")
 
 
 def _number(thing: bytes) -> int:

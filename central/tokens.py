@@ -111,7 +111,7 @@ class Callers:
             ProtocolError: 401 `bearer_missing` or `bearer_expired`, 403 `device_revoked`.
         """
         digest = digest_of(_token_of(header))
-        with self._central.database.reading() as connection:
+        with self._central.database.looking() as connection:
             query = select(bearer.c.device, bearer.c.expires, device.c.gate, device.c.revoked)
             query = query.join_from(bearer, device).where(bearer.c.digest == digest)
             found = connection.execute(query).one_or_none()

@@ -88,3 +88,19 @@ def test_an_unknown_measurement_is_named(tmp_path):
 def test_a_page_without_a_place_for_figures_is_refused():
     with pytest.raises(ValueError, match="no place for figures"):
         render("# Performance\n", {})
+
+
+@pytest.mark.timeout(120)
+def test_gates_at_one_central_lose_and_double_nothing(tmp_path):
+    """`make bench-central` with few gates, on both databases; it fails where one record is amiss."""
+    command = [sys.executable, "-m", "benchmarks.bench_central", "--quick", "--gates", "8"]
+    output = tmp_path / "central.json"
+    done = subprocess.run(
+        [*command, "--output", str(output)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for database in ("sqlite", "postgresql"):
+        kept = json.loads(output.read_text())[database]["verified"]
+        assert (kept["lost"], kept["doubled"]) == (0, 0)
+        assert kept["records"] >= 8 * 20
+        assert f"{database}: {kept['records']} records" in done.stdout
