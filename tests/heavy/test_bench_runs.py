@@ -92,7 +92,7 @@ def test_a_page_without_a_place_for_figures_is_refused():
 
 @pytest.mark.timeout(120)
 def test_gates_at_one_central_lose_and_double_nothing(tmp_path):
-    """`make bench-central` with few gates, on both databases; it fails where one record is amiss."""
+    """`make bench-central` with few gates on both databases fails where one record is amiss."""
     command = [sys.executable, "-m", "benchmarks.bench_central", "--quick", "--gates", "8"]
     output = tmp_path / "central.json"
     done = subprocess.run(
