@@ -78,7 +78,7 @@ def test_a_reader_that_goes_with_the_card_is_lost_not_the_card(bench):
 def test_a_signed_ticket_in_binary_on_the_smallest_card_is_a_credential(bench):
     """As bytes it fits an NTAG213, as printed it would not."""
     signed = base45.decode(code("T1")[len(b"AD1:") :])
-    held = card("ntag213", record(4, b"a.example:tkt", signed))
+    held = card("ntag213", record(4, b"a.test:tkt", signed))
     trust = trust_of(EVENT, {KID: bytes(ISSUER.verify_key)})
     assert parse(bench.read(held), trust) == parse(code("T1"), trust)
     assert parse(signed, trust).format is Format.AD1
