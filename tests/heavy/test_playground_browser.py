@@ -18,6 +18,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from admission.verdict import NEXT_STEP, Reason
 from cli.gate_client import GateClient
 from drivers.decoders import zxing
 from tests.rigs.small_png import shrink
@@ -325,7 +326,8 @@ def page_and_journal_agree(visitor: Visitor, ticket: dict[str, Any]) -> None:
         visitor.wait("() => document.getElementById('scene').dataset.metal === 'locked'")
     else:
         visitor.saw("lamp", "stop")
-        assert visitor.page.inner_text("#verdict-next")
+        assert NEXT_STEP[Reason(expected)] in visitor.text("verdict-next")
+        assert page.is_hidden("#exercise")  # that is for training
         assert set(visitor.demo.about(presentation)) == {"scan"}
         assert page.evaluate("seen.every((told) => told.metal === 'locked')")
     visitor.arrived(scan["seq"])
