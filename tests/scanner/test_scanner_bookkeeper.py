@@ -13,6 +13,7 @@ from admission.clock import ClockState, FakeClock
 from admission.errors import GateError
 from scanner.admissions import NotReady
 from scanner.bookkeeper import Bookkeeper
+from scanner.identity import Identity
 from store.listfile import ListDamaged, build_list, list_path
 from store.mirror import Mirror
 from tests.rigs.gate_rig import EVENT, EVENT_KEY, key_of, row
@@ -163,6 +164,23 @@ def test_what_is_missing_is_said(
     bench.poll()
     with pytest.raises(NotReady, match=cause):
         bench.keeper.books()
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause", "remedy"),
+    [
+        ("admit", "not enrolled", "server's address"),
+        ("file", "not enrolled", "Put in the stick"),
+        ("none", "stands alone", 'kind = "file"'),
+    ],
+)
+def test_who_has_no_server_is_not_told_to_look_for_it(
+    tmp_path: Path, kind: str, cause: str, remedy: str
+) -> None:
+    """The remedy of a missing identity fits what admit.toml says."""
+    with pytest.raises(NotReady, match=cause) as raised:
+        Identity.read(tmp_path / "identity.json", EVENT, kind)
+    assert remedy in raised.value.remedy
 
 
 def test_a_delta_changes_and_removes(bench: Bench) -> None:
