@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -27,11 +27,12 @@ from drivers.watch import PictureWatch
 
 SEED = 2026
 """Of the figures in the documentation; the passes were chosen on others."""
-EACH = 25
+EACH = 16
 """Presentations of each kind."""
 BACKGROUNDS = 10_000
-SECOND_OPINION_EVERY = 10
-"""pyzbar looks at every so many of the backgrounds: it takes as long as all the rest."""
+BARE_EVERY, ZBAR_EVERY = 10, 50
+"""The others look at every so many of the backgrounds: pyzbar takes as long as all the rest."""
+WORKERS = 4
 RATE = 30
 """Frames a second, for what is done once a second."""
 
@@ -73,6 +74,30 @@ class Tally:
         kind = self.kinds.setdefault(shown.kind, [0, 0])
         kind[0] += whole
         kind[1] += 1
+
+    def glance(self, frame: Frame, look: Look) -> None:
+        """Let a decoder look at a frame without a code."""
+        started = time.thread_time()
+        found = look(frame)
+        self.looks.append(1000 * (time.thread_time() - started))
+        self.frames += 1
+        self.wrong += len(found)
+
+    def add(self, other: Tally) -> None:
+        """Count what another counted."""
+        self.looks += other.looks
+        self.firsts += other.firsts
+        self.shown += other.shown
+        self.read += other.read
+        self.frames += other.frames
+        self.frames_read += other.frames_read
+        self.wrong += other.wrong
+        self.kinds |= other.kinds
+
+    def as_background(self) -> Figures:
+        """Of frames without a code, as plain JSON."""
+        mean = round(statistics.mean(self.looks), 3)
+        return {"frames": self.frames, "false_reads": self.wrong, "cpu_ms": mean}
 
     def figures(self) -> Figures:
         """As plain JSON."""
@@ -124,33 +149,50 @@ def measure(each: int = EACH, backgrounds: int = BACKGROUNDS, seed: int = SEED) 
     Args:
         each: Presentations of each kind; ``backgrounds``: frames without a code.
     """
-    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
-        empty = beside.submit(false_reads, backgrounds, seed)
+    kinds = list(scenes.KINDS)
+    quarter = backgrounds // WORKERS
+    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+        read = [pool.submit(tallies, seed, each, kinds[n::WORKERS]) for n in range(WORKERS)]
+        empty = [pool.submit(false_reads, quarter, seed + n) for n in range(WORKERS)]
         return {
             "seed": seed,
             "frames_of_a_presentation": scenes.FRAMES,
-            "read": read_rates(scenes.presentations(seed, each)),
             "static_empty": static_empty(),
             "eyesight": lenses.measure(),
-            "backgrounds": empty.result(),
+            "read": _read(_summed([job.result() for job in read])),
+            "backgrounds": {
+                name: tally.as_background()
+                for name, tally in _summed([job.result() for job in empty]).items()
+            },
         }
 
 
-def read_rates(shown: Iterator[scenes.Presentation]) -> Figures:
-    """Read rate and cost of each decoder over the same presentations."""
+def tallies(seed: int, each: int, kinds: Sequence[str] = ()) -> dict[str, Tally]:
+    """What each decoder made of the same presentations."""
     second = zbar()
-    tallies = {"product": Tally(), "bare zxing-cpp": Tally()}
+    found = {"product": Tally(), "bare zxing-cpp": Tally()}
     if second is not None:
-        tallies["pyzbar"] = Tally()
-    for presentation in shown:
-        tallies["product"].take(presentation, lane())
-        tallies["bare zxing-cpp"].take(presentation, bare)
+        found["pyzbar"] = Tally()
+    for presentation in scenes.presentations(seed, each, kinds=kinds):
+        found["product"].take(presentation, lane())
+        found["bare zxing-cpp"].take(presentation, bare)
         if second is not None:
-            tallies["pyzbar"].take(presentation, second)
-    figures: Figures = {name: tally.figures() for name, tally in tallies.items()}
-    product, plain = tallies["product"], tallies["bare zxing-cpp"]
-    cost = statistics.mean(product.looks) / statistics.mean(plain.looks)
-    return figures | {"cpu_ratio": round(cost, 3)}
+            found["pyzbar"].take(presentation, second)
+    return found
+
+
+def _summed(parts: Sequence[dict[str, Tally]]) -> dict[str, Tally]:
+    whole: dict[str, Tally] = {}
+    for part in parts:
+        for name, tally in part.items():
+            whole.setdefault(name, Tally()).add(tally)
+    return whole
+
+
+def _read(found: dict[str, Tally]) -> Figures:
+    figures: Figures = {name: tally.figures() for name, tally in found.items()}
+    cost = [statistics.mean(found[name].looks) for name in ("product", "bare zxing-cpp")]
+    return figures | {"cpu_ratio": round(cost[0] / cost[1], 3)}
 
 
 def static_empty(rounds: int = 600, seeds: Sequence[int] = range(6)) -> Figures:
@@ -181,29 +223,19 @@ def static_empty(rounds: int = 600, seeds: Sequence[int] = range(6)) -> Figures:
     }
 
 
-def false_reads(count: int, seed: int) -> Figures:
-    """Codes read where there is none, and what clutter that never stands still costs."""
+def false_reads(count: int, seed: int) -> dict[str, Tally]:
+    """What each decoder reads in clutter that never stands still, and holds no code."""
     second, look = zbar(), lane()
-    wrong = {"product": 0, "bare zxing-cpp": 0, "pyzbar": 0}
-    looked = dict.fromkeys(wrong, 0)
-    spent = dict.fromkeys(wrong, 0.0)
+    found = {"product": Tally(), "bare zxing-cpp": Tally()}
+    if second is not None:
+        found["pyzbar"] = Tally()
     for number, frame in enumerate(clutter.frames(count, seed)):
-        looks: list[tuple[str, Look]] = [("product", look), ("bare zxing-cpp", bare)]
-        if second is not None and number % SECOND_OPINION_EVERY == 0:
-            looks.append(("pyzbar", second))
-        for name, decode in looks:
-            started = time.thread_time()
-            wrong[name] += len(decode(frame))
-            spent[name] += time.thread_time() - started
-            looked[name] += 1
-        if number % 1000 == 999:
-            sys.stderr.write(f"  {number + 1} frames without a code: {wrong['product']} read\n")
-    return {
-        name: {
-            "frames": looked[name],
-            "false_reads": wrong[name],
-            "cpu_ms": round(1000 * spent[name] / looked[name], 3),
-        }
-        for name in wrong
-        if looked[name]
-    }
+        found["product"].glance(frame, look)
+        if number % BARE_EVERY == 0:
+            found["bare zxing-cpp"].glance(frame, bare)
+        if second is not None and number % ZBAR_EVERY == 0:
+            found["pyzbar"].glance(frame, second)
+        if number % 500 == 499:
+            wrong = found["product"].wrong
+            sys.stderr.write(f"  {number + 1} frames without a code: {wrong} read\n")
+    return found

@@ -133,14 +133,14 @@ def frames(draw: Draw, seed: int, variants: int = VARIANTS, blur: float = 0.0) -
     return [sensor(fogged(scene, blur), noise, rng, jpeg=85) for _ in range(variants)]
 
 
-def measure() -> dict[str, object]:
-    """Level, detail and sharpness of every scene: least and most over `SEEDS` seeds."""
+def measure(seeds: int = SEEDS) -> dict[str, object]:
+    """Level, detail and sharpness of every scene: least and most over so many seeds."""
     found: dict[str, object] = {}
     for name, draw in {**WELL, **COVERS}.items():
-        found[name] = _range([_seen(frames(draw, seed)) for seed in range(SEEDS)])
-    sharp = [_seen(frames(_counter, seed))[2] for seed in range(SEEDS)]
+        found[name] = _range([_seen(frames(draw, seed)) for seed in range(seeds)])
+    sharp = [_seen(frames(_counter, seed))[2] for seed in range(seeds)]
     for sigma in (2.0, 4.0, 8.0):
-        blurred = [_seen(frames(_counter, seed, blur=sigma))[2] for seed in range(SEEDS)]
+        blurred = [_seen(frames(_counter, seed, blur=sigma))[2] for seed in range(seeds)]
         left = [now / before for now, before in zip(blurred, sharp, strict=True)]
         share = [round(min(left), 2), round(max(left), 2)]
         found[f"counter through a blur of {sigma:g} px"] = {"share of its sharpness": share}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import io
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -67,12 +67,18 @@ class Look:
     middle: tuple[float, float] = field(default=(WIDTH / 2, HEIGHT / 2))
 
 
-def presentations(seed: int, each: int, frames: int = FRAMES) -> Iterator[Presentation]:
-    """``each`` presentations of every kind, the same for the same seed."""
-    for kind, make in KINDS.items():
+def presentations(
+    seed: int, each: int, frames: int = FRAMES, kinds: Sequence[str] = (), least: float = 0.0
+) -> Iterator[Presentation]:
+    """``each`` presentations of every kind, or of ``kinds``; the same for the same seed.
+
+    ``least``: how hard the easiest of them is, from 0 to 1.
+    """
+    for kind in kinds or KINDS:
         for number in range(each):
             dice = random.Random(f"{seed}/{kind}/{number}")
-            look = make((number + dice.random()) / each, _casual(dice), dice)
+            hard = _between(least, 1, (number + dice.random()) / each)
+            look = KINDS[kind](hard, _casual(dice), dice)
             yield presentation(kind, look, dice, frames)
 
 
