@@ -1,5 +1,6 @@
 """Cards at a lane: a reader's word is taken, a message counts once, here and after a restart."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from admission.history import Standing, Use
 from admission.rules import GroupRule, Product
 from drivers.messages import Heartbeat, MessageError, decode, encode
 from drivers.messages import Sighting as ReaderSighting
+from scanner.elsewhere import MirrorElsewhere
 from scanner.lane import LaneSettings
 from scanner.messages import Sighting
 from scanner.readers import Reader, Readers
+from store.mirror import Mirror, RedemptionElsewhere
 from store.records import Kind
 from tests.rigs.gate_rig import EVENT_KEY, GateRig
 from tickets.cards import CardWord, Proof
@@ -136,6 +139,19 @@ def test_a_message_that_another_gate_has_seen_is_replayed_here(tmp_path: Path) -
         tap(rig, message(9))
     tap(rig, message(10))
     assert [reason for _, reason in rig.scans()] == ["replayed", "replayed", None]
+
+
+def test_what_the_mirror_tells_of_counters_reaches_the_decision(tmp_path: Path) -> None:
+    """But for this gate's own scans that come back: the journal knows those better."""
+    told = RedemptionElsewhere(
+        b"P" * 16, KEY, "main", "entry", 1.0, "south", "d2", b"epoch..2", stands=False, counter=9
+    )
+    own = replace(told, presentation=b"Q" * 16, device="d1", epoch=b"epoch..1", counter=70)
+    Mirror(tmp_path / "mirror.db").add_redemptions([told, own], 2)
+    elsewhere = MirrorElsewhere(
+        tmp_path / "mirror.db", lambda: ("d1", b"epoch..1"), lambda name, error: None
+    )
+    assert [use.counter for use in elsewhere.uses(KEY)] == [9]
 
 
 def test_a_gap_is_told_and_refuses_nobody(tmp_path: Path) -> None:
