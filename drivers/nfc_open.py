@@ -19,6 +19,7 @@ from drivers.errors import DeviceNotFound
 from drivers.nfc_errors import NfcClaimed, NfcForbidden, NfcLost
 from drivers.nfc_frontend import DEVICE_FAILURES, GuardedFrontend
 from drivers.nfc_pn532 import open_pn532
+from drivers.nfc_reset import GpioReset
 from drivers.nfc_sim import SimulatedReader
 from drivers.nfc_visitor import VisitorField
 from drivers.pace import Pace, RealPace
@@ -28,9 +29,6 @@ from tickets.errors import GateError
 Now = Callable[[], float]
 KERNEL_DRIVERS = ("pn533_usb", "pn533", "port100", "nfcmrvl_usb")
 USB_DEVICES = Path("/sys/bus/usb/devices")
-RESET_SECONDS = 0.02
-"""How long RSTPDN is held low; 20 us are enough, but a long wire wants more."""
-
 log = logging.getLogger(__name__)
 
 
@@ -125,29 +123,6 @@ class UsbPort:
                     f"Run `sudo modprobe -r {name}`; "
                     "the installer's blacklist keeps it away from the next start on",
                 )
-
-
-class GpioReset:
-    """The wire to RSTPDN of a PN532: low resets it. Held high as long as the process lives."""
-
-    def __init__(self, line: int, pace: Pace) -> None:
-        self._line, self._pace = line, pace
-        self._output: Any = None
-
-    def pulse(self) -> None:
-        """Reset the chip. Raises GateError."""
-        from gpiozero import OutputDevice  # type: ignore[import-untyped]  # noqa: PLC0415
-
-        from drivers.pins import named, pin_factory  # noqa: PLC0415 - only where a wire is
-
-        with named(f"The reset line GPIO{self._line}"):
-            if self._output is None:
-                factory = pin_factory()
-                self._output = OutputDevice(self._line, initial_value=True, pin_factory=factory)
-            self._output.off()
-            self._pace.wait(RESET_SECONDS)
-            self._output.on()
-        self._pace.wait(RESET_SECONDS)
 
 
 class TtyPort:

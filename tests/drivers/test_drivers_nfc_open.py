@@ -11,7 +11,8 @@ import usb1
 
 from drivers.errors import DeviceNotFound, UriError
 from drivers.nfc_errors import NfcClaimed, NfcForbidden, NfcLost
-from drivers.nfc_open import GpioReset, SimPort, TtyPort, UsbPort, tty_path
+from drivers.nfc_open import SimPort, TtyPort, UsbPort, tty_path
+from drivers.nfc_reset import GpioReset
 from drivers.pace import FakePace
 from drivers.registry import nfc_port
 from drivers.uri import DriverUri
