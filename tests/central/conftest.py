@@ -43,7 +43,7 @@ def db(request: pytest.FixtureRequest) -> str:
 
 
 ON_SQLITE = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
-"""For what is SQLite's alone, and for what never reaches a database."""
+"""For what is SQLite's alone, what never reaches a database, and orders that Python judges."""
 
 
 @pytest.fixture

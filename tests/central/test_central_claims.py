@@ -19,7 +19,7 @@ from central.counting import Right, Tally
 from central.imports import cancel
 from central.statements import publish_policy
 from store.records import Kind
-from tests.central.conftest import TestClient
+from tests.central.conftest import ON_SQLITE, TestClient
 from tests.rigs.central_rig import CentralRig, Device, make_event
 
 GRANTED = {"result": "granted"}
@@ -76,6 +76,7 @@ def test_a_claim_overtaken_by_its_annulment_is_refused(
     assert south.claim(new(), rig.key("A1")) == GRANTED
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "order", sorted(set(permutations(["claim", "claim", "annul", "record", "annul"], 4)))
 )

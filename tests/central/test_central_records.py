@@ -15,6 +15,7 @@ from central.organiser import overview
 from central.records import SLICE
 from central.redemptions import add_up
 from store.records import Kind
+from tests.central.conftest import ON_SQLITE
 from tests.rigs.central_rig import CentralRig, Device
 
 
@@ -74,6 +75,7 @@ def test_records_sent_twice_and_shuffled_count_once(rig: CentralRig, north: Devi
     assert overview.alarms(rig.central) == []
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("case", "scan", "outcome", "detail", "stands"),
     [
@@ -249,6 +251,7 @@ def test_a_conflict_ends_when_one_of_its_entries_is_annulled(
     assert told["stands"] is False
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("order", list(permutations(range(4))))
 def test_conflicts_do_not_depend_on_the_order_of_arrival(
     rig: CentralRig, north: Device, order: tuple[int, ...]
