@@ -126,15 +126,19 @@ def main() -> int:
     parser.add_argument("--page", type=Path, action="append", default=[])
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--figures", type=Path, help="render those of an earlier run")
     given = parser.parse_args()
-    figures = run((given.only,) if given.only else PARTS, given.quick)
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    if given.figures:
+        figures: Figures = json.loads(given.figures.read_text("utf-8"))
+    else:
+        figures = run((given.only,) if given.only else PARTS, given.quick)
+        given.output.parent.mkdir(parents=True, exist_ok=True)
+        given.output.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     for page in given.page:
         page.write_text(render(page.read_text("utf-8"), figures), "utf-8")
     for name, table in tables(figures).items():
         sys.stdout.write(f"{name}\n{table}\n\n")
-    sys.stdout.write(f"All figures: {given.output}\n")
+    sys.stdout.write(f"All figures: {given.figures or given.output}\n")
     return 0
 
 
