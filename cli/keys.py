@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tickets.key_files import KeyFault, Role, SecretKey, key_path, new_key, save_key
+from tickets.key_files import KeyFault, Role, SecretKey, key_path, load_key, new_key, save_key
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -34,6 +34,18 @@ def new(
         print(json.dumps(_public(key, path)) if json_ else path)
     if not json_:
         print(f'root_keys = ["{_base64(keys[0].public)}"]  # for [trust] in admit.toml')
+
+
+@app.command()
+def cards(
+    keys: Annotated[Path, typer.Option(help="Directory that 'admit keys new' has made")],
+) -> None:
+    """Add the key of cards to an event that was made before there were any.
+
+    Afterwards restart central with that directory, and enrol each gate again.
+    """
+    event = load_key(keys, Role.EVENT).event
+    print(save_key(new_key(Role.CARDS, event), keys))
 
 
 def _refuse_to_mix(out: Path) -> None:

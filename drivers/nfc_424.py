@@ -22,7 +22,7 @@ from tickets.ntag424.ev2 import Challenge, NoProof
 from tickets.ntag424.keys import LIVE, GateKeys, gate_keys
 
 MOST_FILE = 4096
-LRP = "the card is in LRP mode, which this gate does not speak: make it anew"
+LRP = "the card is in LRP mode, which is not spoken here: it takes a card in AES mode"
 _LRP_CHALLENGE = BLOCK + 1
 
 Random = Callable[[int], bytes]
@@ -134,7 +134,7 @@ def ask(card: Asked, number: int, key: bytes, random: Random = os.urandom) -> Ca
     """Give the card one challenge under one key, once."""
     first = commands.answer(card.apdu(commands.authenticate(number)))
     if first.status != commands.MORE or len(first.data) != BLOCK:
-        return CardWord(card.uid, Proof.UNREADABLE, detail=_no_challenge(first))
+        return CardWord(card.uid, Proof.UNREADABLE, detail=no_challenge(first))
     challenge = Challenge.met(key, first.data, random(BLOCK))
     second = commands.answer(card.apdu(commands.reply(challenge.reply)))
     if second.status == commands.WRONG_KEY:
@@ -148,7 +148,8 @@ def ask(card: Asked, number: int, key: bytes, random: Random = os.urandom) -> Ca
     return CardWord(card.uid, Proof.LIVE)
 
 
-def _no_challenge(answer: Answer) -> str:
+def no_challenge(answer: Answer) -> str:
+    """Why a card gave no challenge."""
     if len(answer.data) == _LRP_CHALLENGE or answer.status == commands.NOT_ALLOWED:
         return LRP
     if answer.status == commands.WAIT:

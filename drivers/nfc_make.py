@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 
-from drivers.nfc_424 import Asked, Random, ask, version_of
+from drivers.nfc_424 import Asked, Random, ask, no_challenge, version_of
 from tickets.cards import UID_BYTES, Proof
 from tickets.errors import GateError
 from tickets.ntag424 import commands
@@ -128,7 +128,7 @@ def _session(card: Asked, random: Random) -> Session:
     """Open a session under the factory's key, which the card says it has."""
     first = commands.answer(card.apdu(commands.authenticate(ADMIN)))
     if first.status != commands.MORE or len(first.data) != BLOCK:
-        raise _refused(first, "a session")
+        raise CardRefused(f"No session: {no_challenge(first)}", "Take another card")
     challenge = Challenge.met(FACTORY_KEY, first.data, random(BLOCK))
     second = commands.answer(card.apdu(commands.reply(challenge.reply)))
     if second.status != commands.OK:

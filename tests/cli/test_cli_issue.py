@@ -241,6 +241,14 @@ def test_new_keys_are_five_files_and_the_line_for_the_configuration(tmp_path):
     assert 'root_keys = ["' in result.output
 
 
+def test_an_event_of_before_gets_a_key_for_cards_and_only_once(tmp_path):
+    run("keys", "new", "--out", tmp_path, "--event", "FEST26")
+    (tmp_path / "cards.toml").unlink()
+    assert run("keys", "cards", "--keys", tmp_path).exit_code == 0
+    assert load_key(tmp_path, Role.CARDS).event == "FEST26"
+    assert isinstance(run("keys", "cards", "--keys", tmp_path).exception, KeyFault)
+
+
 def test_no_secret_is_printed(tmp_path):
     for options in ([], ["--json"]):
         out = tmp_path / f"k{len(options)}"

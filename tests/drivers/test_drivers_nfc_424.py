@@ -128,6 +128,14 @@ def test_a_card_that_lies_about_its_keys_is_asked_once_and_set_aside():
     assert card.memory.failed == 1
 
 
+def test_a_blank_card_in_lrp_mode_is_refused_by_name():
+    card = Ntag424(UID)
+    lrp = b"\x01" + RND + MORE
+    hand = InHand(card, lambda command: lrp if command[1] == 0x71 else card.apdu(command))
+    with pytest.raises(CardRefused, match="LRP mode"):
+        make(hand, DESK, SIGNED)
+
+
 def test_a_tag_of_another_kind_is_no_card():
     with pytest.raises(CardRefused, match="no NTAG 424"):
         make(InHand(NdefCard(UID, b"")), DESK, SIGNED)
