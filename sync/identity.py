@@ -22,7 +22,7 @@ from sync.errors import EnrolmentMissing, IdentityDamaged, WrongEvent
 from sync.http import Http
 
 CARD_FILE = "cards.json"
-"""What readers of cards need, and no other process: `drivers.nfc_keys` reads it."""
+"""What readers of cards need, and no other process: `drivers.nfc_424` reads it."""
 _SECONDS = 20.0
 _RENEW_BEFORE = 3600.0
 
@@ -129,7 +129,9 @@ def save_identity(directory: Path, identity: Identity) -> None:
         "event": identity.event,
         "event_key": identity.event_key.hex(),
     }
-    if identity.card_key is not None:  # first: with the identity there, nobody asks again
+    if identity.card_key is None:  # that of an event before is of no use to anybody but a thief
+        (directory / CARD_FILE).unlink(missing_ok=True)
+    else:  # first: with the identity there, nobody asks again
         card = json.dumps({"event": identity.event, "card_key": identity.card_key.hex()})
         replace_durably(directory / CARD_FILE, card.encode(), mode=0o640)
     replace_durably(directory / "identity.json", json.dumps(saved).encode(), mode=0o640)

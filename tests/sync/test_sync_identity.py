@@ -117,5 +117,6 @@ def test_the_key_of_the_cards_lies_in_a_file_of_its_own(server, tmp_path):
 
 
 def test_an_event_without_cards_leaves_no_key_of_them(server, tmp_path):
+    (tmp_path / "cards.json").write_text("of the event before")
     enrolled(server, tmp_path)
     assert not (tmp_path / "cards.json").exists()
