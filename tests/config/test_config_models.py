@@ -129,7 +129,12 @@ def test_the_report_is_one_line_per_problem() -> None:
             "server.authority",
             "no server",
         ),
-        ("a stick with url", in_server('kind = "file"\n'), "server.url", "is a stick"),
+        (
+            "a stick with url",
+            in_server('kind = "file"\ndirectory = "/x"\n'),
+            "server.url",
+            "is a stick",
+        ),
         ("a stick nowhere", changed(SERVER, 'kind = "file"\n'), "server.directory", "missing"),
         ("a directory for none", in_server('directory = "/x"\n'), "server.directory", "a stick"),
         (
