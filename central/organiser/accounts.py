@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -49,11 +49,11 @@ class Credentials:
     """What a new person needs, once: shown on the terminal and kept nowhere in clear."""
 
     name: str
-    address: str
+    address: str = field(repr=False)
     """`otpauth://` address for the QR code of an authenticator app."""
-    secret: str
+    secret: str = field(repr=False)
     """The same secret in base32, to type."""
-    one_time: str
+    one_time: str = field(repr=False)
     """With it and a code the person chooses a password, within a day."""
 
 

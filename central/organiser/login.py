@@ -9,7 +9,7 @@ Device Cookies".
 import ipaddress
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -51,13 +51,13 @@ class Attempt:
     """What somebody types to log in, and where."""
 
     name: str
-    password: str
-    code: str
+    password: str = field(repr=False)
+    code: str = field(repr=False)
     address: str = ""
     """Network address of the browser."""
     browser: str = ""
     """As it names itself."""
-    cookie: str | None = None
+    cookie: str | None = field(default=None, repr=False)
     """What `Entered.browser` once gave it."""
 
 
@@ -65,9 +65,9 @@ class Attempt:
 class Entered:
     """A login that succeeded."""
 
-    token: str
+    token: str = field(repr=False)
     """Value of the session's cookie."""
-    browser: str
+    browser: str = field(repr=False)
     """Value of the cookie by which the browser is known next time."""
 
 

@@ -1,7 +1,7 @@
 """Browsers that are logged in: a random cookie, of which only the hash is kept here."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -28,7 +28,7 @@ class Person:
     role: Role
     session: bytes
     """Hash of the cookie."""
-    csrf: str
+    csrf: str = field(repr=False)
     """What this session's forms carry."""
 
     def may(self, role: Role) -> bool:
