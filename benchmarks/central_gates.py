@@ -34,6 +34,8 @@ class Heard:
     taken: int = 0
     records: int = 0
     not_stored: int = 0
+    busy: int = 0
+    """Answers 503; the call was made again, as a gate does."""
     entered: dict[str, list[str]] = field(default_factory=dict)
     """Presentations that went through, by ticket key."""
     refused: list[str] = field(default_factory=list)
@@ -102,11 +104,20 @@ class Gate:
             due += every
             await self._guest(self._chance.choice(self._plan["tickets"]))
 
+    async def _ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """A call, again while the server is busy."""
+        while True:
+            status, told = await self.line.ask(method, path, body)
+            if status != 503:
+                return status, told
+            self.heard.busy += 1
+            await asyncio.sleep(0.2 + self._chance.random())
+
     async def _guest(self, ticket: str) -> None:
         presentation = self._chance.randbytes(16).hex()
         claim = {"presentation": presentation, "ticket_key": ticket, "list": "main"}
         began = time.monotonic()
-        status, told = await self.line.ask(
+        status, told = await self._ask(
             "POST", "/v1/claims", claim | {"direction": "entry", "at": 1000.0}
         )
         self.heard.claim_s.append(time.monotonic() - began)
@@ -120,7 +131,7 @@ class Gate:
     async def _let_in(self, ticket: str, presentation: str) -> None:
         turned_back = self._chance.random() < TURNED_BACK
         if turned_back:
-            await self.line.ask("DELETE", f"/v1/claims/{presentation}")
+            await self._ask("DELETE", f"/v1/claims/{presentation}")
         else:
             self.heard.entered.setdefault(ticket, []).append(presentation)
         kind = Kind.NO_PASSAGE if turned_back else Kind.PASSAGE
@@ -141,13 +152,15 @@ class Gate:
     async def _upload(self, records: list[dict[str, Any]]) -> None:
         body = {"epoch": self._epoch, "records": records}
         began = time.monotonic()
-        status, told = await self.line.ask("POST", "/v1/records", body)
+        status, told = await self._ask("POST", "/v1/records", body)
         self.heard.upload_s.append(time.monotonic() - began)
         if status != 200:
             self.heard.refused.append(f"records: {status} {told}")
             return
         self.heard.records += len(records)
-        self.heard.not_stored += sum(a["result"] != "stored" for a in told["answers"])
+        self.heard.not_stored += sum(
+            a["result"] not in ("stored", "duplicate") for a in told["answers"]
+        )
 
     def _scan(self, ticket: str, presentation: str) -> dict[str, Any]:
         facts = {"ticket_key": bytes.fromhex(ticket), "list": "main", "direction": "entry"}

@@ -43,7 +43,8 @@ class Api:
     def __init__(self, central: Central) -> None:
         self._central = central
         self._callers = Callers(central)
-        self._claims, self._others = CapacityLimiter(40), CapacityLimiter(20)
+        # Together fewer than the database's connections: who has a thread waits for no connection.
+        self._claims, self._others = CapacityLimiter(16), CapacityLimiter(12)
         self._uploads = CapacityLimiter(4)
         self._document = document()
 
