@@ -27,8 +27,8 @@ EVENT_KEY = b"\x42" * 32
 
 def blocks(kind: str) -> list[str]:
     """The fenced blocks of the page."""
-    found = re.findall(r"^```(\w*)\n(.*?)\n```$", PAGE, re.DOTALL | re.MULTILINE)
-    return [text for name, text in found if name == kind]
+    found = re.findall(r"^```([\w -]*)\n(.*?)\n```$", PAGE, re.DOTALL | re.MULTILINE)
+    return [text for name, text in found if (name or "text") == kind]
 
 
 def test_the_token_request_is_signed_as_shown() -> None:
@@ -36,7 +36,7 @@ def test_the_token_request_is_signed_as_shown() -> None:
     device = blake2b(PUBLIC, digest_size=8).hexdigest()
     text = f"admit-token\n{device}\n0\n{NONCE.hex()}"
     signature = base64.b64encode(SigningKey(SEED).sign(text.encode()).signature).decode()
-    assert SEED.hex() in PAGE and PUBLIC.hex() in PAGE and text in blocks("")
+    assert SEED.hex() in PAGE and PUBLIC.hex() in PAGE and text in blocks("text")
     (body,) = [json.loads(block) for block in blocks("json") if "signature" in block]
     assert body == {"device": device, "at": 0, "nonce": NONCE.hex(), "signature": signature}
 
@@ -55,7 +55,7 @@ def test_the_record_is_hashed_as_shown() -> None:
     (body,) = [json.loads(block) for block in blocks("json") if "prev" in block]
     entry = entry_from_json(body)
     hashed = cbor2.dumps([1, GENESIS, *in_order(entry.record)])
-    assert hashed.hex() in blocks("")
+    assert hashed.hex() in blocks("text")
     assert blake2b(hashed, digest_size=32).digest() == entry.hash
     assert chain_hash(1, GENESIS, entry.record) == entry.hash
     names = re.search(r"array `\[(.*?)\]`", PAGE, re.DOTALL)
@@ -65,7 +65,7 @@ def test_the_record_is_hashed_as_shown() -> None:
 
 def test_the_statement_is_signed_as_shown() -> None:
     """Its bytes are read by a gate, and made again."""
-    (wire,) = [bytes.fromhex(block) for block in blocks("") if block.startswith("81d284")]
+    (wire,) = [bytes.fromhex(block) for block in blocks("text") if block.startswith("81d284")]
     statement = read_statement(wire, "FEST2026", Keyring({}, 1, lists={key_id(PUBLIC): PUBLIC}))
     assert statement.body == ServerTime(NONCE, 1782835200123)
     assert f"key id `{key_id(PUBLIC).hex()}`" in PAGE and f"{len(wire)} bytes" in PAGE
