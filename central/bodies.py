@@ -125,6 +125,10 @@ class Body:
         """Exactly ``size`` bytes, from lower-case hex."""
         return hex_bytes(self.get(name), size, name)
 
+    def octets_or_none(self, name: str, size: int) -> bytes | None:
+        """As `octets`; None when it is left out."""
+        return self.octets(name, size) if name in self._fields else None
+
     def time(self, name: str) -> float:
         """Unix seconds, 0 up to `LATEST`."""
         value = self.get(name)

@@ -22,7 +22,7 @@ from central.counting import (
     right_of,
     standing_uses,
 )
-from central.errors import ProtocolError
+from central.errors import ProtocolError, malformed
 from central.event import Central, policy_in_force
 from central.inserts import upsert
 from central.schema import claim, redemption
@@ -57,12 +57,19 @@ def make_claim(central: Central, caller: Caller, body: Body) -> dict[str, object
         "gate": caller.gate,
     }
     unlisted = body.flag("unlisted")
-    with central.database.claiming(row["presentation"], row["ticket_key"]) as connection:
+    instead_of = body.octets_or_none("instead_of", 16)
+    if instead_of == row["presentation"]:
+        raise malformed("instead_of is the presentation itself")
+    touched = [row["presentation"], row["ticket_key"], *([instead_of] if instead_of else [])]
+    with central.database.claiming(*touched) as connection:
         known = find_claim(connection, row["presentation"])
         if known is not None:
             return _again(known, row)
         if (recorded := _recorded(connection, row)) is not None:
             return recorded
+        if instead_of is not None:
+            # The guest turned back and comes again: the entry that was not made is in nobody's way.
+            _give_back(connection, caller, instead_of)
         return _decide(connection, row, unlisted)
 
 
@@ -137,12 +144,16 @@ def annul_claim(central: Central, caller: Caller, presentation: bytes) -> dict[s
         ProtocolError: 403 `claim_of_another_device`.
     """
     with central.database.claiming(presentation) as connection:
-        known = find_claim(connection, presentation)
-        if known is not None:
-            _check_owner(known, caller.device)
-        row = {"presentation": presentation, "device": caller.device, "state": ANNULLED}
-        upsert(connection, claim, [row], ["presentation"])
+        _give_back(connection, caller, presentation)
     return {"result": ANNULLED}
+
+
+def _give_back(connection: Connection, caller: Caller, presentation: bytes) -> None:
+    known = find_claim(connection, presentation)
+    if known is not None:
+        _check_owner(known, caller.device)
+    row = {"presentation": presentation, "device": caller.device, "state": ANNULLED}
+    upsert(connection, claim, [row], ["presentation"])
 
 
 def open_claims(central: Central, caller: Caller) -> dict[str, object]:

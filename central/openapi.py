@@ -125,6 +125,7 @@ def _schemas() -> Json:
 def _bodies() -> Json:
     claim = {"presentation": _hex(16), "ticket_key": _hex(16), "list": _text()}
     claim |= {"direction": _WAY, "at": _time(), "unlisted": _TRUTH}
+    claim["instead_of"] = _hex(16)
     return {
         "EnrolBody": _object(
             token=_text(), public_key=_hex(32), gate=_text(MOST_GATE), software=_text(MOST_SOFTWARE)
@@ -144,7 +145,7 @@ def _bodies() -> Json:
                 "items": {"anyOf": [_ref("Entry"), {}]},
             },
         ),
-        "ClaimBody": _fields(claim, optional=["unlisted"]),
+        "ClaimBody": _fields(claim, optional=["unlisted", "instead_of"]),
         "HeartbeatBody": _object(
             nonce=_hex(16),
             health={

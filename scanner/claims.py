@@ -7,6 +7,9 @@ from admission.authority_health import AuthorityHealth
 from admission.clock import Clock
 from scanner.showing import Showing
 
+REMEMBERED = 60.0
+"""Seconds after which sync has given a claim back, or cannot reach anybody to ask."""
+
 Send = Callable[[dict[str, object]], bool]
 """Sends one message to sync without waiting; False when it cannot be sent."""
 
@@ -20,6 +23,7 @@ class ClaimDesk:
         self.budget = budget
         self._clock, self._send = clock, send
         self._health = AuthorityHealth(clock.monotonic())
+        self._turned_back: dict[tuple[bytes, str], tuple[bytes, float]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -54,10 +58,24 @@ class ClaimDesk:
             }
             if showing.unlisted:
                 claim["unlisted"] = True
+            if before := self._turned_back.pop((key, showing.check_in_list), None):
+                claim["instead_of"] = before[0].hex()
             if self._send({"claim": claim}):
                 return True
             self._health.failed(self._clock.monotonic())
             return False
+
+    def turned_back(self, showing: Showing) -> None:
+        """An entry was annulled: its claim must not be in the way of the same guest's next try.
+
+        sync gives it back as well, but reads of it later than a guest can turn round again.
+        """
+        now = self._clock.monotonic()
+        with self._lock:
+            recent = self._turned_back.items()
+            self._turned_back = {k: v for k, v in recent if now - v[1] < REMEMBERED}
+            where = showing.ticket_key or b"", showing.check_in_list
+            self._turned_back[where] = showing.presentation, now
 
     def failed(self) -> None:
         """A claim ran over its budget, or could not be made."""

@@ -402,6 +402,8 @@ class Lane:
         now = self._clock.monotonic()
         if seen:
             self.tally.passed(showing.direction, now)
+        if not ending.stands:
+            self._claims.turned_back(showing)
         self._sight.ended(showing.identity, now, again=not ending.stands)
         self._voice.outcome(showing, ending.kind, ending.detail, self.state)
 

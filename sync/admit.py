@@ -193,7 +193,11 @@ def _claim_body(claim: Claim) -> dict[str, object]:
         "direction": claim.direction,
         "at": claim.at,
     }
-    return body | ({"unlisted": True} if claim.unlisted else {})
+    if claim.unlisted:
+        body["unlisted"] = True
+    if claim.instead_of is not None:
+        body["instead_of"] = claim.instead_of.hex()
+    return body
 
 
 def _claim_result(said: ClaimAnswer) -> ClaimResult:

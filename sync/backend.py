@@ -24,6 +24,8 @@ class Claim:
     """Unix seconds, UTC."""
     unlisted: bool = False
     """A signed ticket that is on no list: this gate admits such, once."""
+    instead_of: bytes | None = None
+    """An earlier presentation of it here whose guest turned back; given back with this claim."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ def _claim(message: dict[str, Any]) -> tuple[Claim, float]:
             str(message["direction"]),
             float(message["at"]),
             message.get("unlisted", False),
+            bytes.fromhex(message["instead_of"]) if "instead_of" in message else None,
         )
         budget = float(message["budget"])
     except (KeyError, TypeError, ValueError) as error:

@@ -66,6 +66,42 @@ def test_an_annulled_claim_frees_the_ticket(rig: CentralRig, north: Device, sout
     assert north.claim(presentation, rig.key("A1")) == OVERTAKEN
 
 
+def test_a_guest_who_turned_back_is_not_in_their_own_way(
+    rig: CentralRig, north: Device, south: Device
+) -> None:
+    """The claim of the entry that was not made is given back with the next: in one transaction."""
+    first = new()
+    assert north.claim(first, rig.key("A1")) == GRANTED
+    assert north.claim(new(), rig.key("A1"))["result"] == "taken"
+    assert north.claim(new(), rig.key("A1"), instead_of=first.hex()) == GRANTED
+    assert north.claim(first, rig.key("A1")) == OVERTAKEN
+    assert south.claim(new(), rig.key("A1"))["result"] == "taken"
+
+
+def test_a_gate_gives_back_its_own_claims_alone(
+    rig: CentralRig, north: Device, south: Device
+) -> None:
+    """Otherwise a gate could open what another holds."""
+    first = new()
+    north.claim(first, rig.key("A1"))
+    answer = south.claim(new(), rig.key("A1"), instead_of=first.hex())
+    assert answer["error"] == "claim_of_another_device"
+    assert south.claim(new(), rig.key("A1"))["result"] == "taken"
+
+
+@pytest.mark.parametrize("word", [None, 1, "", "00", "x" * 32])
+def test_what_it_is_instead_of_is_a_presentation(
+    rig: CentralRig, north: Device, word: object
+) -> None:
+    assert north.claim(new(), rig.key("A1"), instead_of=word)["error"] == "body_malformed"
+
+
+def test_a_claim_instead_of_itself_is_malformed(rig: CentralRig, north: Device) -> None:
+    presentation = new()
+    answer = north.claim(presentation, rig.key("A1"), instead_of=presentation.hex())
+    assert answer["error"] == "body_malformed"
+
+
 def test_a_claim_overtaken_by_its_annulment_is_refused(
     rig: CentralRig, north: Device, south: Device
 ) -> None:

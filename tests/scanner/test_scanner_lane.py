@@ -147,6 +147,28 @@ def test_nobody_went_through_and_the_ticket_works_again(tmp_path: Path) -> None:
     assert gate.scans()[-1] == USED
 
 
+def test_who_turned_back_and_comes_at_once_is_not_in_their_own_way(tmp_path: Path) -> None:
+    """The next claim names the presentation that was annulled; sync may not have read of it yet."""
+    gate = GateRig(tmp_path, [row("anna")], authority="admit", person="never")
+    gate.show(code("anna"))
+    gate.advance(8)
+    gate.person("0.4")
+    gate.show(code("anna"))
+    first, second = gate.central.asked
+    assert "instead_of" not in first
+    assert second["instead_of"] == first["presentation"]
+
+
+def test_an_entry_that_stands_is_never_given_back_by_the_next_claim(tmp_path: Path) -> None:
+    """Each of a group has a claim of their own."""
+    gate = GateRig(tmp_path, [row("four", entries=4)], authority="admit")
+    for _ in range(2):
+        gate.show(code("four", entries=4))
+        gate.advance(4)
+    assert len(gate.central.asked) == 2
+    assert not any("instead_of" in claim for claim in gate.central.asked)
+
+
 def test_someone_already_in_the_arm_when_it_locks_still_counts(tmp_path: Path) -> None:
     """A passage within the settle time is the admission's passage, not a forced entry."""
     gate = GateRig(tmp_path, [row("anna")], person="late")

@@ -238,6 +238,14 @@ def test_whether_a_ticket_is_on_no_list_is_passed_on(mirror, unlisted):
     assert sent == asked[0].unlisted, "left out where it says nothing"
 
 
+def test_what_a_claim_is_instead_of_is_passed_on(mirror):
+    asked: list[Claim] = []
+    desk = Desk(Authority(lambda c: asked.append(c) or Granted()), mirror)
+    desk.desk.claim(claim() | {"instead_of": "07" * 16})
+    desk.answer()
+    assert _claim_body(asked[0])["instead_of"] == "07" * 16
+
+
 @pytest.mark.parametrize("alive", [True, False])
 def test_a_probe_is_answered_with_its_number(mirror, alive):
     desk = Desk(Authority(lambda _: Granted() if alive else Unreachable()), mirror)
