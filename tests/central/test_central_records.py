@@ -307,8 +307,8 @@ def test_a_record_that_others_could_not_read_is_parked(
     rig: CentralRig, north: Device, south: Device, case: str, changes: dict[str, Any]
 ) -> None:
     """No gate can put into the feed what would stop the others from reading it."""
-    presentation = changes.pop("presentation", new())
-    (answer,) = north.upload(north.scan(presentation, rig.key("A1"), **changes))
+    facts = {"presentation": new(), "ticket_key": rig.key("A1")} | changes
+    (answer,) = north.upload(north.scan(**facts))
     assert answer["result"] == "parked", case
     assert standing(south) == {}
 
