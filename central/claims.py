@@ -22,7 +22,7 @@ from central.counting import (
     right_of,
     standing_uses,
 )
-from central.errors import ProtocolError, malformed
+from central.errors import ProtocolError
 from central.event import Central, policy_in_force
 from central.inserts import upsert
 from central.schema import claim, redemption
@@ -59,7 +59,7 @@ def make_claim(central: Central, caller: Caller, body: Body) -> dict[str, object
     unlisted = body.flag("unlisted")
     instead_of = body.octets_or_none("instead_of", 16)
     if instead_of == row["presentation"]:
-        raise malformed("instead_of is the presentation itself")
+        instead_of = None  # nothing can be given back for itself
     touched = [row["presentation"], row["ticket_key"], *([instead_of] if instead_of else [])]
     with central.database.claiming(*touched) as connection:
         known = find_claim(connection, row["presentation"])
