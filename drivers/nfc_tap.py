@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from drivers.nfc_errors import CardFault, Why
 from drivers.nfc_frontend import BudgetSpent, GuardedFrontend
+from drivers.nfc_presence import is_random
 from drivers.nfc_tags import Type2Tag, Type4Tag, activate
 from drivers.nfc_type2 import read_type2
 from drivers.nfc_type4 import read_type4
@@ -74,7 +75,9 @@ class Tap:
             except CardFault as fault:
                 if fault.why is not Why.GONE:
                     raise
-            found = self._frontend.poll()
+                found = self._frontend.poll()
+                if found is not None and not _may_be(target, found):
+                    raise  # another card came: that is a tap of its own
             target = found or target
         return self._once(target)
 
@@ -100,3 +103,9 @@ class Tap:
         if ticket is None:
             raise CardFault(Why.NO_TICKET, "There is no ticket on the card")
         return ticket.payload
+
+
+def _may_be(target: Any, found: Any) -> bool:
+    """Whether a poll found the card that another one did: some make up a new number each time."""
+    before, now = bytes(target.sdd_res or b""), bytes(found.sdd_res or b"")
+    return before == now or (is_random(before) and is_random(now))

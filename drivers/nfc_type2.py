@@ -17,6 +17,8 @@ READ, FAST_READ = 0x30, 0x3A
 PAGE = 4
 CAPABILITY, DATA = 3, 4
 """Pages: the capability container, and where the data area begins."""
+LARGEST_AREA = PAGE * (256 - DATA)
+"""Bytes a command can name: the number of a page is one byte, whatever size a card claims."""
 ANSWER_WAIT = 0.025
 """Seconds for one answer: 240 bytes take 20 ms at 106 kbit/s."""
 MOST_PAGES = 60
@@ -53,12 +55,12 @@ def read_type2(tag: Type2Tag) -> bytes:
 
 
 def _area(capability: bytes) -> int:
-    """Size of the data area in bytes, as the capability container says."""
+    """Size of the data area in bytes as the capability container says, as far as it is read."""
     if capability[0] != 0xE1 or capability[1] >> 4 != 1:
         raise CardFault(Why.NO_NDEF, "The card holds no message")
     if capability[3] >> 4 != 0:
         raise CardFault(Why.NO_NDEF, "The card's message may not be read")
-    return 8 * capability[2]
+    return min(8 * capability[2], LARGEST_AREA)
 
 
 def find_message(data: bytes, area: int) -> Place | None:

@@ -138,6 +138,24 @@ def test_no_data_area_crashes_the_reader(data, area):
         pass
 
 
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(
+    ("case", "area", "why"),
+    [
+        ("blocks without end", b"", Why.NO_NDEF),
+        ("a message that ends behind page 255", b"\x03\xff\x04\x00", Why.GARBLED),
+    ],
+)
+def test_a_card_that_claims_more_pages_than_a_command_can_name(bench, case, area, why, fast):
+    """The number of a page is one byte; a card may say it has twice as many."""
+    capability = bytes([0xE1, 0x10, 0xFF, 0x00])
+    held = Type2Card(UID, (bytes(12) + capability + area).ljust(1024, b"\x00"))
+    held.fast = fast
+    with pytest.raises(CardFault) as caught:
+        bench.read(held)
+    assert caught.value.why is why
+
+
 @given(st.binary(max_size=24))
 def test_no_capability_container_crashes_the_reader(data):
     try:
@@ -236,6 +254,26 @@ def test_a_card_that_flickers_is_read_again_within_the_tap(bench):
             self.dead = False
 
     assert bench.read(Flickers(UID, ticket(b"x"))) == b"x"
+
+
+def test_another_card_in_the_field_is_not_read_as_the_one_that_left(bench):
+    """Or its ticket would be shown for the first card, as long as that one stays."""
+
+    class Leaves(NdefCard):
+        def block(self, frame):
+            bench.field.place(card("ntag213", ticket(b"another guest's"), b"\x04another"[:7]))
+
+    with pytest.raises(CardFault) as caught:
+        bench.read(Leaves(UID, ticket(b"one")))
+    assert caught.value.why is Why.GONE
+
+
+def test_a_phone_that_makes_up_its_number_anew_is_read_on(bench):
+    class Leaves(NdefCard):
+        def block(self, frame):
+            bench.field.place(card("type4", ticket(b"one"), bytes.fromhex("08000002")))
+
+    assert bench.read(Leaves(bytes.fromhex("08000001"), b"")) == b"one"
 
 
 def test_frames_that_get_lost_cost_time_but_no_ticket(bench):
