@@ -25,8 +25,6 @@ from tests.rigs.shown_commands import (
 
 STARTS = r"sudo|make|\./install|admit|pip|python3?|systemctl|journalctl|cp|cd"
 COMMAND = re.compile(rf"^ *\$? ?({STARTS}) ")
-    r"^ *\$? ?(sudo|make|\./install|admit|pip|python3?|systemctl|journalctl|cp|cd) "
-)
 PLACEHOLDER = re.compile(r"^[A-Z…|\[(]|^…$")
 
 

@@ -1,7 +1,7 @@
 """What README.md and docs/ show: their fenced blocks, and who runs each command.
 
 A block of commands opens with ```` ```sh RUNNER ````; a reader does not see the second word. So
-every command has exactly one runner, and a block without one fails `tests/docs/test_docs_commands.py`:
+every command has exactly one runner; a block without one fails `tests/docs/test_docs_commands.py`:
 
 - `desk`: `tests/docs/test_docs_desk.py`, in an empty directory with the files a reader has
 - `server`, `organiser`: heavy suites of that name, with real processes
