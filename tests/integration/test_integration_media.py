@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from drivers.nfc_card_424 import PocketCard
+from drivers.nfc_make import make
 from store.records import Kind, Record
 from tests.rigs.central_rig import EVENT, CentralRig, make_event
 from tests.rigs.nfc_rig import ticket as external_record
@@ -27,16 +29,27 @@ from tickets.cose import key_id, public_key_of
 from tickets.credential import Credential, Format
 from tickets.key_files import Role, load_key
 from tickets.keys import cti_of, ticket_key
+from tickets.ntag424.keys import desk_keys
+from tickets.ntag424.layout import LIVE_ONLY, signed_url
 from tickets.typed import typed_code
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("media")]
 
 FORGER = b"\x66" * 32
 EACH = 60
-CSV = "id,product,entries,code\n" + "".join(
-    f"S{n},1,1,\nC{n},1,1,CODE-{n:04}-7QXW3RT9\n" for n in range(EACH)
+CSV = "id,product,entries,code,card\n" + "".join(
+    f"S{n},1,1,,\nC{n},1,1,CODE-{n:04}-7QXW3RT9,\n" for n in range(EACH)
 )
+CHIPS = {b"live.json": LIVE_ONLY, b"signed.json": signed_url("https://t.example/e")}
 POLICY: dict[str, object] = {"lists": {"main": {}}, "products": {"1": {"name": "Day ticket"}}}
+
+
+class Hand:
+    """A card on the desk where it is made."""
+
+    def __init__(self, card: PocketCard) -> None:
+        card.select()
+        self.uid, self.apdu = card.uid, card.apdu
 
 
 @dataclass
@@ -63,6 +76,15 @@ class Lane:
         message = external_record(inside).hex()
         body = {"id": next(self.cards), "card": "ntag215", "ndef": message, "ms": 700}
         self.field.send(json.dumps(body).encode())
+
+    def hold(self, name: bytes) -> None:
+        """Hold a card that cannot be copied to the reader: it is asked, and answers."""
+        body = {"id": next(self.cards), "card": "ntag424", "file": self.chip(name), "ms": 700}
+        self.field.send(json.dumps(body).encode())
+
+    def chip(self, name: bytes) -> str:
+        """Where a card's memory is kept."""
+        return str(self.gate.directory.parent / name.decode())
 
     def scan(self, code: bytes) -> None:
         """Pull the hand scanner's trigger."""
@@ -96,7 +118,14 @@ class Lane:
 @pytest.fixture(scope="module")
 def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
     base: Path = tmp_path_factory.mktemp("media")
-    central = make_event(base, csv=CSV, policy=POLICY)
+    central = make_event(base, csv=None, policy=POLICY)
+    keys = desk_keys(load_key(central.keys, Role.CARDS).secret)
+    chips = ""
+    for name, layout in CHIPS.items():
+        card = PocketCard(base / name.decode())
+        make(Hand(card), keys, layout)
+        chips += f"{name.decode()},1,1,,{card.uid.hex()}\n"
+    assert central.import_csv(CSV + chips) == []
     central.start()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(str(base / "nfc.sock"))
@@ -134,21 +163,28 @@ def under_the_picture(lane: Lane, number: int) -> bytes:
 
 READ = ("tap", "show", "scan")
 MEDIUM = {"tap": "nfc", "show": "qr", "scan": "wedge", "type": "typed"}
+HOW = MEDIUM | {"hold": "nfc"}
 VALID = [
     *((how, Format.AD1, signed) for how in READ),
     # A signed ticket has no text a person could type: what is typed is the code under its picture.
     ("type", Format.AD1, under_the_picture),
     *((how, Format.OPAQUE, opaque) for how in (*READ, "type")),
+    # A card that answers is nothing that could be shown, scanned or typed.
+    *(("hold", Format.NTAG424, name) for name in CHIPS),
 ]
 
 
-@pytest.mark.parametrize(("how", "format_", "make"), VALID, ids=lambda v: getattr(v, "__name__", v))
-def test_a_valid_ticket_makes_the_same_record_by_every_medium(lane, how, format_, make):
+@pytest.mark.parametrize(
+    ("how", "format_", "code_of_it"), VALID, ids=lambda v: getattr(v, "__name__", v)
+)
+def test_a_valid_ticket_makes_the_same_record_by_every_medium(lane, how, format_, code_of_it):
     number = next(lane.used)
-    code = make(lane, number)
+    code = code_of_it if isinstance(code_of_it, bytes) else code_of_it(lane, number)
     verdict, record = lane.presented(how, code)
     key = lane.central.central.event_key
     secret = code if format_ is Format.OPAQUE else cti_of(key, f"S{number}")
+    if format_ is Format.NTAG424:
+        secret = PocketCard(Path(lane.chip(code))).uid
     assert (verdict["verdict"], verdict["reason"], verdict["claim"]) == (
         "admitted",
         None,
@@ -160,7 +196,7 @@ def test_a_valid_ticket_makes_the_same_record_by_every_medium(lane, how, format_
         lane="entry",
         event=EVENT,
         list="main",
-        medium=MEDIUM[how],
+        medium=HOW[how],
         format=format_,
         ticket_key=ticket_key(key, Credential(format_, secret)),
         direction="entry",
