@@ -39,7 +39,11 @@ class Live:
             if not running:
                 yield from (self._by_child(lane, uri) for uri in uris)
                 continue
-            with self._checking(lane.name):
+            before = self._mode(lane.name)
+            if before == "evacuation":  # nothing but a supervisor may end it
+                yield bad(f"lane {lane.name}", "in evacuation: not tried", "Try it when that ended")
+                continue
+            with self._checking(lane.name, before):
                 yield from (self._by_gate(lane, uri) for uri in uris)
 
     def _by_child(self, lane: LaneConfig, uri: DriverUri) -> Finding:
@@ -83,17 +87,23 @@ class Live:
     def _nothing(self, what: str, uri: DriverUri) -> Finding:
         return bad(what, f"saw nothing in {self.seconds:.0f} s", _NOTHING[uri.kind])
 
-    @contextmanager
-    def _checking(self, lane: str) -> Iterator[None]:
-        """Have the lane judge without redeeming, and be afterwards as it was."""
+    def _mode(self, lane: str) -> str:
         with GateClient(self.run, "events") as gate:
             lanes = gate.ask(op="status")["status"]["lanes"]
-        before = next(found["mode"] for found in lanes if found["name"] == lane)
-        _set_mode(self.run, lane, "check")
+        return next(str(found["mode"]) for found in lanes if found["name"] == lane)
+
+    @contextmanager
+    def _checking(self, lane: str, before: str) -> Iterator[None]:
+        """Have the lane judge without redeeming, and be afterwards as it was.
+
+        A lane that somebody put into another mode meanwhile, or an evacuation, is left in that.
+        """
+        _set_mode(self.run, lane, before, "check")
         try:
             yield
         finally:
-            _set_mode(self.run, lane, before)
+            if self._mode(lane) == "check":
+                _set_mode(self.run, lane, "check", before)
 
 
 def shortened(payload: bytes) -> str:
@@ -102,9 +112,10 @@ def shortened(payload: bytes) -> str:
     return f"{shown}… ({len(payload)} bytes)" if len(payload) > _SECRET_FROM else shown
 
 
-def _set_mode(run: Path, lane: str, mode: str) -> None:
+def _set_mode(run: Path, lane: str, old: str, new: str) -> None:
+    """Raises GateError: the lane is not in mode `old` any more, which stays then."""
     with GateClient(run, "control") as gate:
-        gate.ask(op="mode", lane=lane, mode=mode)
+        gate.ask(op="mode", lane=lane, mode=new, **{"from": old})
 
 
 _NOTHING = {

@@ -120,8 +120,16 @@ class ControlDoor:
 
 
 def _mode_order(message: dict[str, Any], thread: LaneThread) -> Run:
-    mode = _mode(message)
-    return lambda lane: lane.set_mode(mode, "supervisor")
+    mode, only_from = _mode(message), message.get("from")
+
+    def run(lane: Lane) -> None:
+        if only_from is not None and lane.mode != only_from:
+            raise OrderRefused(
+                f"the lane is in mode {lane.mode}, not {only_from}", "Look at it, then order anew"
+            )
+        lane.set_mode(mode, "supervisor")
+
+    return run
 
 
 def _annul_order(message: dict[str, Any], thread: LaneThread) -> Run:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import threading
 
+import pytest
+
 from store.records import Kind
 from tests.integration.conftest import Venue
 from tests.rigs.real_gate import ROOT, RealGate, until
@@ -33,3 +35,24 @@ def test_a_running_gate_is_asked_and_its_readers_are_tried_with_nothing_redeemed
     assert gate.status()["lanes"][0]["mode"] == "normal"
     assert gate.records(Kind.SCAN)[-1].record.verdict == "checked"
     assert gate.present(code)["verdict"] == "admitted"  # the check has used nothing up
+
+
+@pytest.mark.heavy
+def test_an_evacuation_is_not_ended_by_trying_the_readers(venue: Venue) -> None:
+    """Neither one that stands, nor one that begins while somebody holds a ticket to the lens."""
+    gate = venue.south
+
+    def mode() -> str:
+        return str(gate.status()["lanes"][0]["mode"])
+
+    asked = doctor(gate, "--live", "--seconds", "3")
+    until(lambda: mode() == "check", "the lane to be in mode check")
+    try:
+        gate.order(op="mode", lane="entry", mode="evacuation")
+        asked.communicate(timeout=60)
+        assert mode() == "evacuation"
+        found = json.loads(doctor(gate, "--live", "--seconds", "1").communicate(timeout=60)[0])
+        assert "in evacuation: not tried" in {f["found"] for f in found["findings"]}
+        assert mode() == "evacuation"
+    finally:
+        gate.order(op="mode", lane="entry", mode="normal")

@@ -114,6 +114,21 @@ def test_an_order_that_comes_too_late_to_be_begun_is_dropped(bench: Bench) -> No
     assert bench.heard() is None
 
 
+def test_a_lane_that_went_into_another_mode_meanwhile_stays_in_it(bench: Bench) -> None:
+    """Whoever puts a lane back as it was must not end an evacuation that began in between."""
+    bench.order(op="mode", mode="evacuation")
+    bench.run_lane()
+    assert bench.heard() == {"ok": True}
+    bench.order(op="mode", mode="normal", **{"from": "check"})
+    bench.run_lane()
+    told = bench.heard()
+    assert told is not None
+    assert (told["error"], bench.rig.lane.mode) == ("OrderRefused", "evacuation")
+    bench.order(op="mode", mode="normal", **{"from": "evacuation"})
+    bench.run_lane()
+    assert bench.rig.lane.mode == "normal"
+
+
 def test_an_order_that_was_begun_in_time_is_answered_once(bench: Bench) -> None:
     """However late the door looks at it again."""
     bench.order(op="mode", mode="locked")
