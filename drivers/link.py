@@ -2,7 +2,7 @@
 
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from drivers.messages import Fault, Heartbeat, Message, Notice, Recovered, Sighting, encode
 
@@ -18,7 +18,7 @@ class ParentGone(Exception):
 class Link:
     """Sends without blocking. What the parent cannot take yet waits here:
 
-    faults and recoveries all, in order (equal ones once); sightings of the newest frame only;
+    faults and recoveries all, in order (equal ones once, until they recover); sightings of the newest frame only;
     heartbeats and notices not at all.
     """
 
@@ -39,7 +39,7 @@ class Link:
 
     def fault(self, message: Fault | Recovered) -> None:
         """Send a fault or its end, now or as soon as the parent takes it. Raises ParentGone."""
-        if not any(_same(message, waiting) for waiting in self._faults):
+        if not any(_same(message, waiting) for waiting in self._since_recovery(message.name)):
             self._faults.append(message)
         if len(self._faults) > MOST_FAULTS:
             raise ParentGone("the parent takes no faults")  # dead or hung: it starts us anew
@@ -66,6 +66,13 @@ class Link:
                 return False
             self._sightings.popleft()
         return True
+
+    def _since_recovery(self, name: str) -> Iterator[Fault | Recovered]:
+        """What waits behind the last recovery of `name`: a fault that comes back is another."""
+        for waiting in reversed(self._faults):
+            if isinstance(waiting, Recovered) and waiting.name == name:
+                return
+            yield waiting
 
     def _sent(self, message: Message) -> bool:
         try:

@@ -151,6 +151,21 @@ def test_equal_faults_wait_as_one(pair):
     assert any(isinstance(message, Fault) for message in last)
 
 
+def test_a_fault_that_came_back_while_the_parent_stalled_is_the_last_it_hears(pair):
+    """Else a dead camera would count as well."""
+    parent, link = pair
+    for number in range(300):
+        link.sightings([sighting(number)])
+    lost = Fault("DeviceLost", "gone", "", 0.0, True)
+    for message in (lost, Recovered("DeviceLost", 1.0), lost):
+        link.fault(message)
+    heard = []
+    while messages := taken(parent):
+        link.flush()
+        heard += messages
+    assert [m for m in heard if not isinstance(m, Sighting)][-1] == lost
+
+
 def test_parent_that_takes_no_faults_counts_as_gone(pair):
     _, link = pair
     with pytest.raises(ParentGone):
