@@ -55,29 +55,37 @@ class Asked(Protocol):
 class CardKeys:
     """The keys of the event's cards, from the file that sync keeps; read when first needed."""
 
-    def __init__(self, path: Path, report: Callable[[GateError], None]) -> None:
-        """``report`` hears of a file that cannot be read, once."""
+    def __init__(self, path: Path, report: Callable[[GateError | None], None]) -> None:
+        """``report`` hears once of a file that cannot be read, and (None) when it can again."""
         self._path, self._report = path, report
         self._kept: GateKeys | None = None
         self._made = 0
+        self._told = ""
 
     def get(self) -> GateKeys | None:
         """The keys, or None: the event has no cards, or the gate is not enrolled yet."""
+        fault = None
         try:
             made = self._path.stat().st_mtime_ns
+            if made != self._made:
+                self._kept, self._made = self._read(), made
         except FileNotFoundError:
-            return None
-        if made != self._made:
-            self._made, self._kept = made, self._read()
+            self._kept, self._made = None, 0
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+            self._kept, self._made = None, 0
+            fault = CardKeyDamaged(self._path.name, error)
+        self._tell(fault)
         return self._kept
 
-    def _read(self) -> GateKeys | None:
-        try:
-            body = json.loads(self._path.read_bytes()[:MOST_FILE])
-            return gate_keys(bytes.fromhex(body["card_key"]))
-        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-            self._report(CardKeyDamaged(self._path.name, error))
-            return None
+    def _read(self) -> GateKeys:
+        body = json.loads(self._path.read_bytes()[:MOST_FILE])
+        return gate_keys(bytes.fromhex(body["card_key"]))
+
+    def _tell(self, fault: GateError | None) -> None:
+        said = str(fault or "")
+        if said != self._told:
+            self._told = said
+            self._report(fault)
 
 
 class CardProver:

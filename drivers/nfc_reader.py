@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from drivers.errors import ReaderHung
 from drivers.link import Link
 from drivers.messages import HEARTBEAT_EVERY, Heartbeat, Notice, Recovered, Sighting, fault_of
-from drivers.nfc_424 import CardKeys, CardProver
-from drivers.nfc_errors import AGAIN, CardFault, NfcLost
+from drivers.nfc_424 import CardKeyDamaged, CardKeys, CardProver
+from drivers.nfc_errors import AGAIN, CardFault, NfcClaimed, NfcForbidden, NfcLost
 from drivers.nfc_frontend import GuardedFrontend
 from drivers.nfc_ladder import Ladder, Rung
 from drivers.nfc_open import NfcPort
@@ -150,10 +151,14 @@ class NfcReader:
             self._frontend = None
             self.counters["reopens"] += 1
         self._report(error)
-        if self._ladder.fell(self._pace.now()) and self._port.there():
+        if self._ladder.fell(self._pace.now()) and self._may_help(error):
             hung = NfcHung("The reader is plugged in, but does not answer", "It is started anew")
             self._link.fault(fault_of(hung, self._pace.now(), lasting=False))
             raise hung
+
+    def _may_help(self, error: GateError) -> bool:
+        """Whether a new process may: it could not open what is not there, taken or forbidden."""
+        return self._port.there() and not isinstance(error, NfcClaimed | NfcForbidden)
 
     def _report(self, error: GateError) -> None:
         known = self._lasting
@@ -187,9 +192,11 @@ def build(uri: DriverUri, link: Link, cards: Path | None = None) -> NfcReader:
     logging.getLogger("nfc").setLevel(logging.CRITICAL)
     prover: Prover = NoProver()
     if cards is not None:
-        prover = CardProver(CardKeys(cards, lambda error: _tell_for_good(link, error)).get)
+        prover = CardProver(CardKeys(cards, partial(_tell_of_key, link)).get)
     return NfcReader(nfc_port(uri), link, prover, uri.flag("text", False))
 
 
-def _tell_for_good(link: Link, error: GateError) -> None:
-    link.fault(fault_of(error, time.monotonic(), lasting=True))
+def _tell_of_key(link: Link, error: GateError | None) -> None:
+    now = time.monotonic()
+    told = fault_of(error, now, lasting=True) if error else Recovered(CardKeyDamaged.__name__, now)
+    link.fault(told)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.nfc_424 import LRP, CardKeys, CardProver, ask
+from drivers.nfc_424 import LRP, CardKeyDamaged, CardKeys, CardProver, ask
 from drivers.nfc_card_424 import Memory, Ntag424, PocketCard
 from drivers.nfc_cards import NdefCard, ntag
 from drivers.nfc_errors import CardFault, Why
@@ -353,6 +353,23 @@ def test_a_damaged_key_file_is_a_fault_told_once(tmp_path, text):
     assert found.get() is None
     assert found.get() is None
     assert [error.remedy[:5] for error in told] == ["Enrol"]
+
+
+def test_a_key_file_that_was_mended_ends_the_fault(tmp_path):
+    path = tmp_path / "cards.json"
+    path.write_text("{")
+    told = []
+    found = CardKeys(path, told.append)
+    assert found.get() is None
+    path.write_text(json.dumps({"card_key": DESK.gate.master.hex()}))
+    assert (found.get(), told[1:]) == (DESK.gate, [None])
+
+
+def test_a_key_file_out_of_reach_is_a_fault_and_ends_no_reader(tmp_path):
+    (tmp_path / "sync").write_text("no directory")
+    told = []
+    assert CardKeys(tmp_path / "sync" / "cards.json", told.append).get() is None
+    assert [type(error) for error in told] == [CardKeyDamaged]
 
 
 # -- the simulated card's pocket -----------------------------------------------------------------

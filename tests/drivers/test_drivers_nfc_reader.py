@@ -12,7 +12,7 @@ from drivers.errors import DeviceNotFound
 from drivers.link import Link
 from drivers.messages import Fault, Heartbeat, Notice, Recovered, Sighting, decode
 from drivers.nfc_cards import NdefCard
-from drivers.nfc_errors import CardFault, Why
+from drivers.nfc_errors import CardFault, NfcClaimed, NfcForbidden, Why
 from drivers.nfc_frontend import GuardedFrontend
 from drivers.nfc_ladder import LONGEST_WAIT, RESET_AFTER, RESTART_AFTER, Ladder, Rung
 from drivers.nfc_presence import AWAY, EMPTY_POLLS, Presence
@@ -243,6 +243,17 @@ def test_a_reader_that_is_there_and_mute_is_reset_and_then_left_to_a_new_process
     with pytest.raises(NfcHung):
         desk.run(120.0)
     assert desk.resets == RESTART_AFTER + 1 - RESET_AFTER
+
+
+@pytest.mark.parametrize("named", [NfcClaimed, NfcForbidden])
+def test_a_reader_that_may_not_be_opened_stays_named_as_that(desk, named):
+    """A new process would be told the same, and meanwhile the screen: check cable and power."""
+
+    def refused(now):
+        raise named("the kernel holds it", "run modprobe -r")
+
+    desk.open = refused
+    assert [fault.name for fault in of(Fault, desk.run(300.0))] == [named.__name__]
 
 
 def test_the_ladder_waits_longer_each_time():
