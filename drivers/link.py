@@ -18,8 +18,8 @@ class ParentGone(Exception):
 class Link:
     """Sends without blocking. What the parent cannot take yet waits here:
 
-    faults and recoveries all, in order (equal ones once, until they recover); sightings of the newest frame only;
-    heartbeats and notices not at all.
+    faults and recoveries all, in order (equal ones once, until they recover); sightings of the
+    newest frame only; heartbeats and notices not at all.
     """
 
     def __init__(self, connection: socket.socket) -> None:

@@ -35,8 +35,12 @@ class Framer:
         """How many lines were longer than `MOST_LINE` and were dropped whole."""
 
     def feed(self, data: bytes, now: float) -> list[bytes]:
-        """Take what came; return the codes that it completes."""
-        found = self.idle(now)
+        """Take what came; return the codes that it completes.
+
+        Bytes that come late end nothing: they may have lain in the kernel while we were held up.
+        Only who looked and found none knows of a pause (`idle`).
+        """
+        found: list[bytes] = []
         self._last = now
         *whole, rest = _ENDS.split(data)
         for part in whole:

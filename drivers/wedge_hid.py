@@ -96,9 +96,10 @@ class HidWedge:
         """Wait up to ``timeout`` seconds; the codes that are complete. Raises DeviceLost."""
         ready, _, _ = select.select([self._descriptor], [], [], timeout)
         now = self._now()
-        if self._keyboard.presses and now - self._last > PARTIAL:
-            self._keyboard.reset()
         if not ready:
+            # Not of keys that are there by now: it may have been us who looked late.
+            if self._keyboard.presses and now - self._last > PARTIAL:
+                self._keyboard.reset()
             return []
         try:
             data = os.read(self._descriptor, _AT_ONCE * EVENT.size)

@@ -128,6 +128,20 @@ def test_a_line_that_cannot_be_had_says_what_to_do(monkeypatch, number, remedy):
     assert remedy in caught.value.remedy
 
 
+def test_a_child_that_was_held_up_cuts_no_code_in_two(line):
+    """The bytes came without a pause; it was we who looked late."""
+    scanner, name = line
+    wedge = SerialWedge.open(serial_uri(name), complain)
+    now = 100.0
+    wedge._now = lambda: now
+    os.write(scanner, b"FIRST-HALF")
+    assert wedge.read(1.0) == []
+    now += 0.5
+    os.write(scanner, b"-SECOND\r")
+    assert wedge.read(1.0) == [b"FIRST-HALF-SECOND"]
+    wedge.close()
+
+
 # --- keyboard
 
 NAME = "Honeywell 1950g"
@@ -172,6 +186,17 @@ def keys(tmp_path):
     keys.ours.close()
 
 
+def test_a_child_that_was_held_up_forgets_no_key(keys):
+    """The keys came without a pause; it was we who looked late."""
+    wedge = keys.open()
+    keys.type("T-1", enter=False)
+    assert wedge.read(0.0) == []
+    keys.type("23")
+    keys.now += 2 * PARTIAL
+    assert read_one(wedge) == [b"T-123"]
+    wedge.close()
+
+
 def test_what_the_scanner_types_is_a_code_at_its_enter(keys):
     wedge = keys.open()
     keys.type("AD1:6B+7 $%*./-")
@@ -196,6 +221,7 @@ def test_a_line_broken_off_is_not_glued_to_the_next(keys):
     for _ in range(20):
         wedge.read(0.0)
     keys.now += PARTIAL + 0.01
+    assert wedge.read(0.0) == []
     keys.type("T-2")
     assert read_one(wedge) == [b"T-2"]
     wedge.close()

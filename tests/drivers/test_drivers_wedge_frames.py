@@ -39,7 +39,8 @@ def test_a_code_without_an_end_is_ended_by_the_pause(framer):
 
 def test_bytes_after_a_pause_begin_a_new_code(framer):
     framer.feed(b"one", 1.0)
-    assert framer.feed(b"two\r", 2.0) == [b"one", b"two"]
+    assert framer.idle(1.0 + GAP) == [b"one"]
+    assert framer.feed(b"two\r", 2.0) == [b"two"]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=30), min_size=1, max_size=8), st.randoms())
