@@ -57,9 +57,10 @@ test: $(VENV)/.dev
 heavy: $(VENV)/.dev
 	@$(BIN)/python -m pytest -m heavy
 
-# The screenshots of the README, from a real run: needs /usr/bin/chromium.
+# The pictures of README and docs, from a real run: needs /usr/bin/chromium.
 pictures: $(VENV)/.dev
-	@PICTURES=docs/pictures $(BIN)/python -m pytest -m heavy tests/heavy/test_playground_browser.py -k "tray or tour"
+	@PICTURES=docs/pictures $(BIN)/python -m pytest -m heavy tests/heavy/test_docs_clone.py \
+		tests/heavy/test_playground_browser.py -k "clone or tray or tour"
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
