@@ -124,7 +124,7 @@ class MirrorReader:
         """What is known of `ticket_key` (16 bytes), within the budget."""
         rows = self._read(
             "SELECT presentation, ticket_key, list, direction, at, gate, device, epoch, stands,"
-            " counter FROM redemption WHERE ticket_key = ? LIMIT ?",
+            " counter FROM redemption WHERE ticket_key = ? ORDER BY at DESC LIMIT ?",
             (ticket_key, _MOST_ROWS),
             self._budget,
             _redemption,

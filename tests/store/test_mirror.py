@@ -69,6 +69,20 @@ def test_a_later_row_of_the_same_presentation_replaces_the_earlier(path):
     assert reader.redemptions(KEY).rows == (redemption(stands=False),)
 
 
+def test_of_more_uses_than_are_read_the_newest_are(path):
+    """With them the highest counter of a card that is used for weeks: a copy would enter else."""
+    writer, reader = Mirror(path), MirrorReader(path, budget=9.0)
+    uses = [
+        redemption(
+            presentation=(9999 - number).to_bytes(16, "big"), at=float(number), counter=number
+        )
+        for number in range(1001)
+    ]
+    writer.add_redemptions(uses, 1)
+    counters = {row.counter for row in reader.redemptions(KEY).rows}
+    assert counters == set(range(1, 1001))
+
+
 def test_statements_are_read_after_a_cursor(path):
     writer, reader = Mirror(path), MirrorReader(path)
     for kind, serial in (("keyset", 1), ("policy", 1), ("list", 1), ("delta", 2)):
