@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from central.event import Central
 from central.schema import record
 from cli.gate_client import GateClient, GateNotRunning
+from tickets.errors import GateError
 
 AGAIN_AFTER = 0.3
 """Seconds until a gate that is gone is looked for again."""
@@ -36,7 +37,7 @@ class Ear(threading.Thread):
         while not self._stop.is_set():
             try:
                 self._listen(self)
-            except GateNotRunning:
+            except GateError:  # gone, or it says why not: later it may
                 self.pause(AGAIN_AFTER)
 
     def tell(self, hear: Hear, what: object) -> None:
@@ -91,19 +92,24 @@ def journal_rows(run: Path, on_row: Hear) -> Callable[[Ear], None]:
 
 def arrivals(central: Central, on_arrival: Hear) -> Callable[[Ear], None]:
     """The number of every record that has reached the server's database."""
-    known = 0
+    all_to = 0
+    beyond: set[int] = set()  # a record overtakes a scan that waits for its outcome
 
     def listen(ear: Ear) -> None:
-        nonlocal known
-        query = select(record.c.seq).where(record.c.seq > known).order_by(record.c.seq)
+        nonlocal all_to
+        query = select(record.c.seq).where(record.c.seq > all_to).order_by(record.c.seq)
         try:
             with central.database.reading() as connection:
-                found = [int(seq) for seq in connection.execute(query.limit(500)).scalars()]
+                found = [int(seq) for seq in connection.execute(query).scalars()]
         except SQLAlchemyError as error:
             raise GateNotRunning("the server's database cannot be read", "See its log") from error
         for seq in found:
-            known = seq
-            ear.tell(on_arrival, seq)
+            if seq not in beyond:
+                beyond.add(seq)
+                ear.tell(on_arrival, seq)
+        while all_to + 1 in beyond:
+            all_to += 1
+            beyond.remove(all_to)
         ear.pause(LOOK_EVERY)
 
     return listen

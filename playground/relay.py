@@ -9,7 +9,8 @@ import contextlib
 
 PIECE = 64 << 10
 MOST = 64
-"""Connections at once; sync has a handful."""
+"""Connections at once; sync has a handful. Of more the oldest is forgotten: while the cable is cut
+nobody hears that a caller gave up."""
 
 
 class Relay:
@@ -24,7 +25,7 @@ class Relay:
         self._whole = asyncio.Event()
         self._whole.set()
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], None] = {}
 
     @property
     def cut(self) -> bool:
@@ -62,15 +63,14 @@ class Relay:
         task = asyncio.current_task()
         assert task is not None
         if len(self._open) >= MOST:
-            back.close()
-            return
-        self._open.add(task)
+            next(iter(self._open)).cancel()
+        self._open[task] = None
         try:
             await self._carry(gate, back)
         except asyncio.CancelledError:  # mended or closed: the connection is forgotten
             back.transport.abort()
         finally:
-            self._open.discard(task)
+            self._open.pop(task, None)
             back.close()
 
     async def _carry(self, gate: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:

@@ -66,6 +66,7 @@ class Stage:
         self._ears: list[ears.Ear] = []
         self._seat: asyncio.DatagramTransport | None = None
         self._settling: asyncio.Task[None] | None = None
+        self._selling: asyncio.Task[None] | None = None
 
     # -- curtain -------------------------------------------------------------------------------
 
@@ -252,11 +253,7 @@ class Stage:
         """Have a visitor hold up a ticket. Raises NoSuchThing, NotNow."""
         kind, look = _one_of(KINDS, kind, "ticket"), _one_of(LOOKS, look, "look")
         lane = _one_of(LANES, KINDS[kind].lane if lane is None else lane, "lane")
-        showing = self._numbers.showing(kind, look, lane)
-        self.queues[lane].join(showing)
-        if self.tray.few_left:
-            self._spawn(asyncio.to_thread(self.props.add_guests))
-        return showing
+        return self._join(self._numbers.showing(kind, look, lane))
 
     def tap(self, kind: object, lane: object = None) -> Showing:
         """Have a visitor tap with a card. Raises NoSuchThing, NotNow."""
@@ -264,8 +261,12 @@ class Stage:
         lane = _one_of([TAP_LANE], TAP_LANE if lane is None else lane, "lane with an NFC reader")
         if not self.purse.ready:
             raise NotNow("The NFC reader is not there yet", "It starts by itself: tap again")
-        showing = self._numbers.showing(kind, "none", lane, "tap")
-        self.queues[lane].join(showing)
+        return self._join(self._numbers.showing(kind, "none", lane, "tap"))
+
+    def _join(self, showing: Showing) -> Showing:
+        self.queues[showing.lane].join(showing)
+        if self.tray.few_left and (self._selling is None or self._selling.done()):
+            self._selling = self._spawn(asyncio.to_thread(self.props.add_guests))
         return showing
 
     async def picture(self, kind: object, look: object, size: int | None) -> bytes:

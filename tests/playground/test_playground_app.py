@@ -1,5 +1,6 @@
 """Who may ask the stage for what, and how much. Contract: docs/playground.md."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ from drivers.pictures import decode_picture
 from playground.app import make_app
 from playground.errors import NotNow
 from playground.pictures import LOOKS
-from playground.props import make_props
+from playground.props import Props, make_props
+from playground.purse import Purse
 from playground.stage import Stage
-from playground.tray import KINDS
+from playground.tray import KINDS, Tray
 
 CONTRACT = (Path(__file__).parents[2] / "docs" / "playground.md").read_text("utf-8")
 OURS = "http://127.0.0.1:8400"
@@ -54,6 +56,20 @@ def test_the_contract_names_every_ticket_look_and_switch(page: TestClient) -> No
     assert all(f"`{look['id']}`" in CONTRACT for look in told["looks"])
     for switch in told["switches"]:
         assert all(f"`{option['id']}`" in CONTRACT for option in switch.get("options", []))
+
+
+def test_whoever_only_taps_has_guests_without_end_too(
+    stage: Stage, page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tap uses a guest's ticket up as a showing does."""
+    sold: list[bool] = []
+    monkeypatch.setattr(Tray, "few_left", True)
+    monkeypatch.setattr(Purse, "ready", True)
+    monkeypatch.setattr(Props, "add_guests", lambda _: sold.append(True))
+    monkeypatch.setattr(stage, "queues", {"entry": asyncio.Queue()})
+    monkeypatch.setattr(asyncio.Queue, "join", lambda *_: None)
+    assert page.post("/api/tap", json={"ticket": "valid"}).status_code == 202
+    assert sold == [True]
 
 
 def test_while_the_gate_is_away_nothing_is_decided(page: TestClient) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from playground.relay import Relay
+from playground.relay import MOST, Relay
 
 Wires = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 WAIT = 10.0
@@ -68,6 +68,19 @@ def test_a_cut_cable_is_silent_and_refuses_nothing() -> None:
         assert await silent(old)
         assert await silent(await connect())
         assert relay.cut
+
+    with_relay(play)
+
+
+def test_a_cable_cut_for_long_refuses_nobody_either() -> None:
+    """Callers that gave up are forgotten, the oldest first."""
+
+    async def play(relay: Relay, connect: Callable[[], Awaitable[Wires]]) -> None:
+        relay.set_cut(True)
+        for _ in range(MOST):
+            (await connect())[1].close()
+        assert await silent(await connect())
+        assert len(relay._open) <= MOST
 
     with_relay(play)
 
