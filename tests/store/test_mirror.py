@@ -73,9 +73,7 @@ def test_of_more_uses_than_are_read_the_newest_are(path):
     """With them the highest counter of a card that is used for weeks: a copy would enter else."""
     writer, reader = Mirror(path), MirrorReader(path, budget=9.0)
     uses = [
-        redemption(
-            presentation=(9999 - number).to_bytes(16, "big"), at=float(number), counter=number
-        )
+        redemption(presentation=number.to_bytes(16, "big"), at=float(number), counter=number)
         for number in range(1001)
     ]
     writer.add_redemptions(uses, 1)
