@@ -12,6 +12,7 @@ def test_every_message_of_the_table_is_one_that_the_program_has() -> None:
     source = "\n".join(
         path.read_text("utf-8") for package in PACKAGES for path in (ROOT / package).rglob("*.py")
     )
+    source = re.sub(r'""".*?"""', "", source, flags=re.DOTALL)
     page = (ROOT / "docs" / "admin.md").read_text("utf-8")
     told = re.findall(r"^\| `([^`]+)` \|", page.split("## What it says")[1], re.MULTILINE)
     assert len(told) > 10

@@ -89,7 +89,7 @@ def test_from_a_csv_file_to_people_inside(tmp_path: Path, monkeypatch: pytest.Mo
     """The organiser's page to its end: an issued ticket is shown, and its guest is inside."""
     monkeypatch.chdir(tmp_path)
     run_desk(ORGANISER)
-    serve, check, run = commands_for("organiser", ORGANISER)
+    serve, check, run = commands_for("organiser")
     Path("webcam").mkdir()
     with running(serve, "--port", "0") as said:
         url = json.loads(said.readline())["url"]
