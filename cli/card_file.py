@@ -61,11 +61,10 @@ class CardFile:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow(cells)
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | flags, 0o600)
-        try:
-            os.write(handle, text.getvalue().encode())
+        with os.fdopen(handle, "ab") as file:  # unlike os.write, a file writes all of it or raises
+            file.write(text.getvalue().encode())
+            file.flush()
             os.fsync(handle)
-        finally:
-            os.close(handle)
 
     def _read(self) -> None:
         with self.path.open("rb") as file:

@@ -102,7 +102,8 @@ def read(
         card = desk.card()
         try:
             found = _examined(card, _desk_keys(keys))
-        except (CardFault, BudgetSpent):
+        except (CardFault, BudgetSpent) as fault:
+            print(_why(fault), file=sys.stderr)
             desk.gone(card.uid)
     if tickets is not None:
         found["ticket"] = CardFile(tickets).made.get(bytes.fromhex(str(found["uid"])))
@@ -190,6 +191,10 @@ def _examined(card: HeldCard, keys: DeskKeys) -> dict[str, Any]:
     found["message"] = None if message is None else card_to_json(message)
     found["word"] = live or message
     return found
+
+
+def _why(fault: CardFault | BudgetSpent) -> str:
+    return str(fault) if isinstance(fault, CardFault) else "The card keeps the reader busy"
 
 
 def _message(card: HeldCard, prover: CardProver) -> CardWord | None:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import resource
+import signal
 import threading
 import time
 from contextlib import contextmanager
@@ -247,6 +249,22 @@ def test_a_directory_in_the_file_s_place_is_named(tmp_path):
         CardFile(tmp_path)
 
 
+def test_a_row_that_does_not_fit_the_disk_is_no_card_of_the_file(tmp_path):
+    """A full disk takes the first bytes of a row, and says nothing until the next."""
+    file = CardFile(tmp_path / "made.csv")
+    size = (tmp_path / "made.csv").stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, before[1]))
+    try:
+        with pytest.raises(CardFileFault, match="cannot be written"):
+            file.add(TicketRow(2, "T1"), chip(1).uid)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert file.made == {}
+
+
 # -- read back -----------------------------------------------------------------------------------
 
 
@@ -294,6 +312,14 @@ def test_how_far_a_card_is_and_whether_it_is_true_is_told(tmp_path, hand, keys, 
 def test_a_tag_of_another_kind_is_told(tmp_path, hand, keys):
     found = reading(tmp_path, hand, keys, lambda: hand.hold("ntag213"))
     assert found["state"] == "no NTAG 424 DNA"
+
+
+def test_a_card_that_cannot_be_read_is_told_why_before_the_next(hand, keys, tmp_path, monkeypatch):
+    pile = Pile((chip(1), 0), (chip(2), STILL))
+    monkeypatch.setattr("cli.cards.Desk", lambda reader, wait: pile)
+    result = command(tmp_path, hand, keys, "read")
+    assert "The card left the field. Hold the card still" in result.output
+    assert "state          blank" in result.output
 
 
 def test_the_words_for_a_person_say_what_counts(tmp_path, hand, keys):
