@@ -15,6 +15,7 @@ from central.errors import CentralFault
 from central.event import Central
 from central.organiser import accounts, overview
 from central.organiser.audit import COMMAND_LINE, recorded
+from central.organiser.backup import file_of
 from cli.central_backup import backup, restore, restored
 from cli.central_options import DB, KEYS, Db, Json, Keys
 from cli.central_stick import import_records, stick
@@ -30,20 +31,23 @@ def _central(context: typer.Context) -> None:
     """The reference server of the gate protocol."""
     if context.invoked_subcommand is None:
         print(context.get_help())
-        print(f"Next: {_next_step(DB, KEYS)}")
+        print(_next_step(DB, KEYS))
 
 
 def _next_step(db: str, keys: Path) -> str:
     """What an organiser who is here for the first time does now."""
     if not keys.is_dir():
-        return "admit keys new --out keys --event NAME"
+        return "Next: admit keys new --out keys --event NAME"
+    file = file_of(db)
+    if file is not None and not file.exists():
+        return "Next: admit central init"
     try:
         central = setup.open_central(db, keys)
-    except CentralFault:
-        return "admit central init"
+    except CentralFault as fault:
+        return f"{fault.cause}\n{fault.remedy}"
     if accounts.count(central) == 0:
-        return "admit central user add NAME, so that somebody can log in to the pages"
-    return "admit central serve"
+        return "Next: admit central user add NAME, so that somebody can log in to the pages"
+    return "Next: admit central serve"
 
 
 app.add_typer(user_app, name="user", help="Accounts for the organiser's pages")
@@ -214,7 +218,7 @@ def tell(
 @app.command()
 def who(db: Db = DB, keys: Keys = KEYS, json_: Json = False) -> None:
     """Entries and exits that stand, newest first."""
-    _list(overview.entries, ("at", "direction", "id", "list", "gate"), db, keys, json_)
+    _list(overview.every_entry, ("at", "direction", "id", "list", "gate"), db, keys, json_)
 
 
 @app.command()
@@ -268,5 +272,6 @@ def _cell(name: str, value: Any) -> str:
     if name in _TIMES:
         return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S}Z"
     if isinstance(value, dict):
-        return f"{value['gate']} {_cell('at', value['at'])}"
-    return str(value)
+        return f"{_cell('gate', value['gate'])} {_cell('at', value['at'])}"
+    # A gate's words: a control character would move the cursor, and so rewrite other lines.
+    return "".join(one if one.isprintable() else "?" for one in str(value))

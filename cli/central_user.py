@@ -65,7 +65,9 @@ def list_(db: Db = DB, keys: Keys = KEYS, json_: Json = False) -> None:
 @app.command()
 def unlock(db: Db = DB, keys: Keys = KEYS) -> None:
     """Forget failed logins: everybody may try again at once."""
-    login.unlock(setup.open_central(db, keys))
+    central = setup.open_central(db, keys)
+    with recorded(central, COMMAND_LINE, "user unlock", "everybody"):
+        login.unlock(central)
     print("failed logins forgotten")
 
 

@@ -17,12 +17,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from central.errors import ProtocolError
 from central.organiser import audit, overview, web
 from central.organiser.accounts import Role
 from central.organiser.doors import DOORS
 from central.organiser.pages import PAGES
 from central.organiser.uploads import Importer, receive
-from central.organiser.web import BASE, Guard, Site
+from central.organiser.web import BASE, HEADERS, Guard, Site
 from tickets.errors import GateError
 
 _LOG = logging.getLogger("central")
@@ -74,9 +75,11 @@ class _Uploads:
     def _values(self) -> dict[str, object]:
         rows = audit.log(self._site.central, most=1, action="import")
         latest = self.importer.latest
-        cut_off = rows[0] if rows and rows[0]["outcome"] is None and latest is None else None
+        open_ = rows[0] if rows and rows[0]["outcome"] is None and latest is None else None
+        # Another process may be at work; what this server itself began ended with it.
+        elsewhere = open_ is not None and open_["person"] == audit.COMMAND_LINE
         counts = overview.counts(self._site.central)
-        return {"latest": latest, "cut_off": cut_off, "counts": counts}
+        return {"latest": latest, "open": open_, "elsewhere": elsewhere, "counts": counts}
 
     async def upload(self, request: Request) -> Response:
         """`POST /import`: take the file in, then import it in the background."""
@@ -98,7 +101,8 @@ class _Uploads:
 
 def _refused(site: Site, request: Request, error: Exception) -> Response:
     assert isinstance(error, GateError)
-    return site.refusal(400, error.cause, error.remedy, web.person_of(site, request))
+    status = error.status if isinstance(error, ProtocolError) else 400
+    return site.refusal(status, error.cause, error.remedy, web.person_of(site, request))
 
 
 def _nothing_here(site: Site, request: Request, error: Exception) -> Response:
@@ -120,4 +124,6 @@ def _gone(_: Request, __: Exception) -> Response:
 
 
 def _fault(site: Site, _: Request, __: Exception) -> Response:
-    return site.refusal(500, "The server has a fault", "Read the server's log")
+    answer = site.refusal(500, "The server has a fault", "Read the server's log")
+    answer.headers.update(HEADERS)  # it does not go through `Guard`
+    return answer

@@ -6,18 +6,24 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import chain, count
 from pathlib import Path
+from shlex import quote
 
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from central.database import sync_directory
 from central.organiser.errors import BackupFault
 from central.schema import GROWN_FROM, VERSION
 
+_PARTS = ("-wal", "-shm", "")
+"""Endings of the files of a database."""
 
-def backup(url: str, target: Path) -> int:
+
+def backup(url: str | URL, target: Path) -> int:
     """Copy the database to ``target``, as of one moment; return the copy's bytes.
 
     Gates are served meanwhile: a reader stops no writer (SQLite, WAL). The copy is looked through
@@ -26,7 +32,9 @@ def backup(url: str, target: Path) -> int:
     Raises:
         BackupFault: the database is PostgreSQL, or the copy cannot be made.
     """
-    source = _file_of(url, f"pg_dump --format=custom --file={target}")
+    source = _file_of(url, f"pg_dump --format=custom --file={quote(str(target))}")
+    if not target.name:
+        raise BackupFault(f"{target} is a directory", "Name a file in it")
     if target.exists() and target.samefile(source):
         raise BackupFault(f"{target} is the database itself", "Name another file")
     aside = target.with_name(f".{target.name}.{os.getpid()}")
@@ -45,23 +53,34 @@ def backup(url: str, target: Path) -> int:
         ) from error
 
 
-def put_back(url: str, copy: Path, now: float | None = None) -> Path | None:
+def put_back(
+    url: str | URL,
+    copy: Path,
+    now: float | None = None,
+    prepare: Callable[[str], None] | None = None,
+) -> Path | None:
     """Make a copy the database; the one before is kept beside it, and its path returned.
 
-    Afterwards `central.restored.go_on` makes it fit for the gates.
-
+    Args:
+        prepare: Makes the copy at an address fit for the gates (`central.restored.go_on`) and
+            closes it, before it takes its place; what it raises leaves all as it was.
     Raises:
         BackupFault: the database is PostgreSQL or is being served, or ``copy`` is no good copy.
     """
-    restore, then = f"pg_restore --clean --if-exists {copy}", "; then: admit central restored"
+    restore = f"pg_restore --clean --if-exists {quote(str(copy))}"
+    then = "; then: admit central restored"
     place = _file_of(url, restore, then, must_exist=False)
     try:
         with serving(place, alone=True):
             _check(copy)
             fresh = place.with_name(f".{place.name}.restored")
-            fresh.unlink(missing_ok=True)
+            for ending in _PARTS:
+                fresh.with_name(fresh.name + ending).unlink(missing_ok=True)
             os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             _copy(copy, fresh)
+            if prepare is not None:
+                prepare(URL.create("sqlite", database=str(fresh)).render_as_string())
+                _in_one_file(fresh)
             before = _put_aside(place, time.time() if now is None else now)
             _rename(fresh, place)
             return before
@@ -102,11 +121,16 @@ def file_of(url: str | URL) -> Path | None:
     return Path(parsed.database) if sqlite and parsed.database else None
 
 
-def _file_of(url: str, instead: str, then: str = "", must_exist: bool = True) -> Path:
+def _file_of(url: str | URL, instead: str, then: str = "", must_exist: bool = True) -> Path:
     """The file, or the fault that says which commands do it ``instead``, and what ``then``."""
-    path = file_of(url)
-    if path is None:
+    try:
         whole = make_url(url)
+        path, backend = file_of(whole), whole.get_backend_name()
+    except ArgumentError as error:
+        raise _no_file(str(error)) from error
+    if path is None:
+        if backend != "postgresql":
+            raise _no_file(f"it is {backend[:40]!r} without a file")
         plain = URL.create(
             "postgresql", whole.username, None, whole.host, whole.port, whole.database, whole.query
         )
@@ -119,14 +143,31 @@ def _file_of(url: str, instead: str, then: str = "", must_exist: bool = True) ->
     return path
 
 
+def _no_file(cause: str) -> BackupFault:
+    return BackupFault(
+        f"the database address cannot be used: {cause}",
+        "Use sqlite:///central.db or postgresql://USER@HOST/NAME",
+    )
+
+
 def _copy(source: Path, target: Path) -> None:
     with (
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as reader,
+        closing(_opened(source)) as reader,
         closing(sqlite3.connect(target)) as writer,
     ):
         reader.backup(writer)  # in one step, so from one snapshot
-        # One file: the copy of a database in WAL would need its second one, else.
-        writer.execute("PRAGMA journal_mode=DELETE")
+    _in_one_file(target)
+
+
+def _in_one_file(path: Path) -> None:
+    """A database in WAL would need its second file, else."""
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("PRAGMA journal_mode=DELETE")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """For reading. As an address: in a plain one ``#``, ``?`` and ``%`` would end the name."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
 def _check(copy: Path) -> None:
@@ -142,7 +183,7 @@ def _check(copy: Path) -> None:
             "Name a copy; a ticket's cancellation is taken back by: admit central reinstate ID",
         )
     try:
-        with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as base:
+        with closing(_opened(copy)) as base:
             found = base.execute("PRAGMA quick_check(1)").fetchone()[0]
             version = base.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
     except sqlite3.DatabaseError as error:
@@ -161,8 +202,10 @@ def _put_aside(place: Path, now: float) -> Path | None:
     if not place.exists():
         return None
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
-    kept = place.with_name(f"{place.name}.before-{stamp}")
-    for ending in ("-wal", "-shm", ""):
+    name = f"{place.name}.before-{stamp}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    kept = next(path for path in map(place.with_name, names) if not path.exists())
+    for ending in _PARTS:
         part = place.with_name(place.name + ending)
         if part.exists():
             part.rename(kept.with_name(kept.name + ending))

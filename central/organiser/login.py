@@ -214,7 +214,11 @@ def _network(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 64), strict=False))
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is None:
+            return str(ipaddress.ip_network((parsed, 64), strict=False))
+        parsed = parsed.ipv4_mapped  # all of these are of one /64
+    return str(ipaddress.ip_network((parsed, 24), strict=False))
 
 
 def browser_cookie(central: Central, name: str, created: float) -> str:

@@ -1,6 +1,7 @@
 """What a person may look at: counts, entries, gates, conflicts, parked records, alarms."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -34,6 +35,7 @@ def counts(central: Central) -> dict[str, int]:
     with central.database.reading() as connection:
         found = {name: connection.execute(query).scalar_one() for name, query in wanted.items()}
         size = chain_size(connection)
+        found["alarms"] += sum(1 for _ in gaps(connection, central.now()))
     return found | {"list_rows": size[0] if size else 0}
 
 
@@ -42,9 +44,23 @@ def _standing(direction: str) -> Any:
     return query.where(redemption.c.stands == 1, redemption.c.direction == direction)
 
 
-def entries(central: Central, most: int = MOST) -> list[dict[str, Any]]:
-    """The last entries and exits that stand, newest first. `ticket` is masked."""
+def every_entry(central: Central) -> Iterator[dict[str, Any]]:
+    """All entries and exits that stand, newest first, `MOST` of them in memory."""
+    before = None
+    while page := entries(central, MOST, before):
+        yield from page
+        before = page[-1]["cursor"]
+
+
+def entries(central: Central, most: int = MOST, before: int | None = None) -> list[dict[str, Any]]:
+    """The last entries and exits that stand, newest first. `ticket` is masked.
+
+    Args:
+        before: Those with a smaller cursor alone.
+    """
     query = select(redemption, ticket.c.reference).where(redemption.c.stands == 1)
+    if before is not None:
+        query = query.where(redemption.c.cursor < before)
     query = query.outerjoin_from(redemption, ticket, ticket.c.key == redemption.c.ticket_key)
     with central.database.reading() as connection:
         rows = connection.execute(query.order_by(redemption.c.cursor.desc()).limit(most)).mappings()
@@ -58,6 +74,7 @@ def entries(central: Central, most: int = MOST) -> list[dict[str, Any]]:
                 "list": row["list"],
                 "gate": row["gate"],
                 "presentation": bytes(row["presentation"]).hex(),
+                "cursor": row["cursor"],
             }
             for row in rows
         ]

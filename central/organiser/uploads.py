@@ -110,6 +110,10 @@ class Importer:
             _LOG.error("import: %s", error)
             fault = GateError("the server cannot write", "Look at its disk and log; import again")
             self._note(phase="failed", fault=fault)
+        except BaseException:  # ours: its traceback goes to the log, and the next import may begin
+            fault = GateError("the server has a fault", "Read the server's log; import again")
+            self._note(phase="failed", fault=fault)
+            raise
         else:
             figures = {"good": done.good, "bad": done.bad, "withdrawn": done.withdrawn}
             self._note(phase="done", serial=done.serial, **figures)

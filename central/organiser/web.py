@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -30,6 +30,8 @@ MOST_FORM = 64 << 10
 """Largest form in bytes; an upload has its own bound."""
 BODY_SECONDS = 10.0
 """How long a form may take to arrive."""
+AT_THE_DOOR = 2
+"""How many logins are worked on at once: each takes 64 MiB and a processor for its hash."""
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -56,6 +58,8 @@ class Site:
     demo_login: bool = False
     """One-time links of `demo.login_link` are good here."""
     cost: Cost = field(default_factory=Cost)
+    doors: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(AT_THE_DOOR))
+    """Threads for who is not logged in: strangers take none from the other pages, or the gates."""
     templates: Environment = field(
         default_factory=lambda: Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -174,7 +178,8 @@ def guarded(site: Site, page: Page) -> Callable[[Request], Any]:
             return strange(site)
         if page.role is None:
             form = Form.of(await body_of(request)) if changes else Form({})
-            return await to_thread.run_sync(partial(page.work, site, request, form))
+            work = partial(page.work, site, request, form)
+            return await to_thread.run_sync(work, limiter=site.doors)
         person = await to_thread.run_sync(partial(person_of, site, request))
         if (refused := unfit(site, person, page.role, changes)) is not None:
             return refused

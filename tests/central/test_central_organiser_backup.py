@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import URL, select
 
 from admission.clock import FakeClock
 from central import imports
@@ -24,6 +24,7 @@ from central.setup import open_central
 from central.statements import SERIALS_FROM
 from tests.rigs.central_rig import CentralRig, Device, reopen
 from tests.rigs.organiser_rig import Browser, Member, TestClient
+from tickets.errors import GateError
 
 
 @pytest.fixture
@@ -239,3 +240,60 @@ def test_a_copy_that_cannot_be_written_is_a_named_fault(rig: CentralRig, tmp_pat
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(BackupFault):
         put_back(rig.db, tmp_path / "fifo")
+
+
+@pytest.mark.parametrize("name", ["fest#2", "fest?2", "fest%41", "a b"])
+def test_a_path_is_taken_as_it_is_written(rig: CentralRig, tmp_path: Path, name: str) -> None:
+    """SQLite reads an address in it, else: of another file, and writable."""
+    place = tmp_path / name
+    place.mkdir()
+    assert backup(rig.db, place / f"{name}.backup") > 0
+    url = URL.create("sqlite", database=str(place / "central.db"))
+    put_back(url, place / f"{name}.backup")
+    assert backup(url, place / "again") > 0
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name in ("fest", "festA")) == []
+
+
+def test_two_databases_before_are_both_kept(rig: CentralRig, copy: Callable[[], Path]) -> None:
+    """Two restores in one second."""
+    made = copy()
+    rig.central.database.close()
+    first, second = (put_back(rig.db, made, 1e9) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert first != second
+    assert first.is_file()
+
+
+def test_a_copy_that_cannot_be_made_fit_is_not_put_in_place(
+    rig: CentralRig, copy: Callable[[], Path]
+) -> None:
+    """For instance that of another event: the database stays as it is."""
+    made = copy()
+    imports.cancel(rig.central, "A1")
+    rig.central.database.close()
+
+    def refuse(_url: str) -> None:
+        raise BackupFault("it is of another event", "Take another")
+
+    with pytest.raises(BackupFault, match="another event"):
+        put_back(rig.db, made, prepare=refuse)
+    with sqlite3.connect(rig.directory / "central.db") as base:
+        query = "SELECT flags FROM ticket WHERE reference = 'A1'"
+        assert base.execute(query).fetchone() == (1,)
+
+
+@pytest.mark.parametrize("name", ["/", "."])
+def test_a_copy_without_a_name_is_a_named_fault(rig: CentralRig, name: str) -> None:
+    with pytest.raises(BackupFault):
+        backup(rig.db, Path(name))
+
+
+@pytest.mark.parametrize("work", [backup, put_back])
+@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "sqlite://"])
+def test_an_address_of_no_database_is_not_called_postgresql(
+    work: Any, url: str, tmp_path: Path
+) -> None:
+    with pytest.raises(GateError) as told:
+        work(url, tmp_path / "x")
+    assert "PostgreSQL is copied" not in told.value.cause

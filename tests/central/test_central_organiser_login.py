@@ -1,6 +1,9 @@
 """Who may come in: password and second factor, back-off, sessions."""
 
+import contextlib
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +17,10 @@ from central.organiser.accounts import Role
 from central.organiser.errors import LoginRefused
 from central.organiser.links import login_link
 from central.organiser.login import OWN, STRANGERS, Attempt, Limit, log_in
-from central.organiser.web import BASE, Site
+from central.organiser.web import AT_THE_DOOR, BASE, Site
 from central.schema import organiser, organiser_session
 from central.setup import open_central
+from tests.central.conftest import ON_SQLITE
 from tests.rigs.central_rig import CentralRig
 from tests.rigs.organiser_rig import CHEAP, PASSWORD, Browser, Member
 
@@ -353,3 +357,44 @@ def test_an_account_outlives_the_server(ada: Member, rig: CentralRig, db: str) -
     again = open_central(db or rig.db, rig.keys, rig.central.now)
     assert Browser(again).login("ada", ada.code()).status_code == 303
     again.database.close()
+
+
+# -- what strangers may take up --------------------------------------------------------------------
+
+
+@ON_SQLITE
+def test_strangers_at_the_door_take_few_threads_and_little_memory(
+    ada: Member, rig: CentralRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hash takes 64 MiB and a processor: a flood of logins must leave both to the gates."""
+    at_once, most, lock = 0, 0, threading.Lock()
+    met = threading.Barrier(AT_THE_DOOR + 1)
+
+    def slow(_stored: str, _password: str) -> bool:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            met.wait(0.1)  # passed as soon as there is one too many
+        with lock:
+            at_once -= 1
+        return False
+
+    monkeypatch.setattr(accounts, "is_password", slow)
+    visitor = Browser(rig.central)
+    with visitor.http, ThreadPoolExecutor(8) as crowd:
+        answers = list(crowd.map(lambda _: visitor.login("ada", "000000"), range(4)))
+    assert {answer.status_code for answer in answers} == {403}
+    assert most <= AT_THE_DOOR
+
+
+def test_one_stranger_over_ipv6_mapped_addresses_is_one_network_not_all(
+    ada: Member, rig: CentralRig
+) -> None:
+    """A proxy may write IPv4 as ::ffff:192.0.2.1; all of them lie in one /64."""
+    for _ in range(OWN.free + 1):
+        with pytest.raises(LoginRefused):
+            log_in(rig.central, Attempt("ada", "x", "000000", "::ffff:203.0.113.9"), CHEAP)
+    mine = Attempt("ada", PASSWORD, ada.code(), "::ffff:198.51.100.1")
+    assert log_in(rig.central, mine, CHEAP).token

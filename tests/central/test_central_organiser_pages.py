@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -338,3 +339,50 @@ def test_a_command_sent_from_the_page_is_one_the_gate_knows(
     answer = north.post("/v1/heartbeat", {"nonce": "00" * 16, "health": {}}).json()
     assert answer["commands"] == [{"do": "resync"}]
     assert "release" not in json.dumps(sorted(heartbeats._FIELDS))
+
+
+def test_an_import_that_ends_in_a_fault_of_ours_does_not_block_the_next(
+    browser: Browser, rig: CentralRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw is told, and kept in the server's log; it is not at work for ever."""
+    thrown: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", thrown.append)
+    with monkeypatch.context() as broken:
+        broken.setattr("central.organiser.uploads.import_tickets", lambda *_: 1 / 0)
+        browser.upload(b"id\nB1\n")
+        assert "was not imported" in browser.imported()
+    assert len(thrown) == 1
+    assert browser.upload(b"id\nB1\n").status_code == 303
+    assert "1 tickets imported" in browser.imported()
+
+
+def test_an_import_by_command_that_is_at_work_is_not_called_cut_off(
+    browser: Browser, rig: CentralRig
+) -> None:
+    """Nobody is told to import a second time what is just being imported."""
+    audit.note(rig.central, audit.COMMAND_LINE, "import", "tickets.csv", outcome=None)
+    text = browser.get("/import").text
+    assert "was cut off." not in text
+    assert "by command" in text
+
+
+def test_records_that_are_missing_are_an_alarm_on_the_first_page(
+    browser: Browser, north: Device, clock: FakeClock
+) -> None:
+    """The figure counts what the page behind it lists."""
+    north.scan(b"\1" * 16, b"\1" * 16)
+    north.upload(north.scan(b"\2" * 16, b"\2" * 16))
+    clock.advance(61)
+    assert "have not come" in browser.get("/parked").text
+    assert "1</b> parked, alarms" in browser.get("/").text
+
+
+def test_a_database_without_a_free_turn_is_said_to_be_busy(
+    browser: Browser, rig: CentralRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the sender's mistake, as 400 would say."""
+    mark = browser.csrf()
+    monkeypatch.setattr("central.database.TURN_BUDGET", 0.01)
+    with rig.central.database.writing():
+        answer = browser.post("/gates/token", csrf=mark, gate="west")
+    assert answer.status_code == 503

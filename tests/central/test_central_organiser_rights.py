@@ -142,3 +142,12 @@ def test_who_may_look_sees_every_page_and_no_button_that_changes(
 def test_every_answer_forbids_scripts_of_others(ada: Browser, path: str) -> None:
     headers = ada.get(path).headers
     assert {name: headers[name] for name in HEADERS} == HEADERS
+
+
+def test_a_fault_of_ours_forbids_scripts_of_others_too(
+    ada: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("central.organiser.pages.overview.entries", lambda *_: 1 / 0)
+    answer = ada.get("/entries")
+    assert answer.status_code == 500
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
