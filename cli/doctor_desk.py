@@ -55,10 +55,7 @@ def _identity(config: AdmitConfig, directory: Path) -> Iterator[Finding]:
         return
     file = directory / "identity.json"
     if file.exists():
-        known = json.loads(file.read_text("utf-8"))
-        yield good(
-            "enrolment", f"enrolled for {known.get('event')} as device {known.get('device')}"
-        )
+        yield _enrolled(file)
     elif config.server.token:
         yield warn(
             "enrolment", "not enrolled yet; the token is there", "Start it once with a network"
@@ -69,6 +66,19 @@ def _identity(config: AdmitConfig, directory: Path) -> Iterator[Finding]:
             "not enrolled, and no token in the configuration",
             "Make one at the server (admit central token) and put it into [server]",
         )
+
+
+def _enrolled(file: Path) -> Finding:
+    try:
+        known = json.loads(file.read_text("utf-8"))
+        said = f"enrolled for {known['event']} as device {known['device']}"
+    except (ValueError, KeyError, TypeError):
+        return bad(
+            "enrolment",
+            f"{file} is damaged",
+            "Remove it, and enrol the gate anew with a new token (admit central token)",
+        )
+    return good("enrolment", said)
 
 
 def _list(directory: Path, config: AdmitConfig, now: float) -> Finding:
@@ -131,6 +141,9 @@ def reader(what: str, uri: DriverUri, within: float = READER_WITHIN) -> Finding:
             return of_error(what, watched.error)
         if watched.state != "ok":
             return bad(what, f"{watched.state} for {within:.0f} s", "Check its cable and its power")
+        if watched.passing is not None:
+            said = f"sees, though: {watched.passing.cause}"
+            return warn(what, said, watched.passing.remedy)
         return good(what, "sees")
 
 
@@ -138,8 +151,10 @@ class Watched:
     """One reader child of our own; a context manager."""
 
     def __init__(self, uri: DriverUri) -> None:
-        self.error: GateError | None = None
+        self.passing: GateError | None = None
+        """The last word of what did not stop it."""
         self.seen: list[Sighting] = []
+        self._faults: dict[str, GateError] = {}
         self._reader = Reader(str(uri), self.seen.append, self._on_fault)
         self._readers = Readers([self._reader])
 
@@ -148,6 +163,11 @@ class Watched:
 
     def __exit__(self, *_: object) -> None:
         self._readers.close()
+
+    @property
+    def error(self) -> GateError | None:
+        """What stops it now."""
+        return next(iter(self._faults.values()), None)
 
     @property
     def state(self) -> str:
@@ -160,4 +180,6 @@ class Watched:
 
     def _on_fault(self, name: str, error: GateError | None) -> None:
         if error is not None:
-            self.error = error
+            self._faults[name] = error
+        else:  # what passes is said and taken back at once
+            self.passing = self._faults.pop(name, self.passing)

@@ -63,7 +63,9 @@ def machine(config: AdmitConfig, root: Path = Path("/")) -> Iterator[Finding]:
     for uri in uris:
         if uri.scheme in ("wedge:serial", "nfc:tty"):
             yield from _serial_line(uri, root)
-    if any(uri.scheme == "camera:rpicam" for uri in uris) and not _has_program("rpicam-vid", root):
+    rpicam = any(uri.scheme == "camera:rpicam" for uri in uris)
+    # libcamera-vid: its name until 2023, which the driver takes too.
+    if rpicam and not any(_has_program(name, root) for name in ("rpicam-vid", "libcamera-vid")):
         yield bad("rpicam-vid", "is not installed", "Run: sudo apt install rpicam-apps")
 
 

@@ -12,6 +12,8 @@ from cli.doctor_gate import duration
 from cli.doctor_live import shortened
 from cli.findings import Level
 from config.read import read_config
+from drivers.uri import DriverUri
+from tickets.errors import GateError
 from tickets.key_files import Role, new_key
 
 ROOT_KEY = b64encode(new_key(Role.ROOT, "DEMO").public).decode()
@@ -144,6 +146,29 @@ def test_an_enrolled_gate_with_a_list_has_what_it_needs(tmp_path):
     assert "serial 7" in found[1].found
 
 
+@pytest.mark.parametrize("torn", ["", "{", "[]", '{"event": "DEMO"}'])
+def test_a_damaged_enrolment_is_named(tmp_path, torn):
+    (tmp_path / "sync").mkdir()
+    (tmp_path / "sync/identity.json").write_text(torn)
+    found = next(doctor_desk.files(read_config(configured(tmp_path)), tmp_path))
+    assert (found.what, found.level) == ("enrolment", Level.BAD)
+    assert "anew" in found.remedy
+
+
+def test_a_reader_that_sees_is_no_fault_for_what_did_not_stop_it(monkeypatch):
+    """Such as an exposure that its camera cannot be set to."""
+
+    def step(watched):
+        watched._on_fault("CameraControl", GateError("no exposure=4", "Leave it out"))
+        watched._on_fault("CameraControl", None)
+        watched._reader.state = "ok"
+
+    monkeypatch.setattr(doctor_desk.Watched, "step", step)
+    found = doctor_desk.reader("camera", DriverUri.parse("camera:v4l2:/dev/video0"))
+    assert (found.level, found.remedy) == (Level.WARN, "Leave it out")
+    assert "no exposure=4" in found.found
+
+
 def test_a_state_that_is_not_there_is_named(tmp_path):
     found = list(doctor_desk.files(read_config(configured(tmp_path)), tmp_path / "none"))[-1]
     assert found.level is Level.BAD
@@ -234,6 +259,14 @@ def test_the_mini_uart_is_warned_of(tmp_path):
 def test_a_pi_camera_without_its_program_says_what_to_install(tmp_path):
     (found,) = machine(tmp_path, "camera:rpicam:0")
     assert "apt install" in found.remedy
+
+
+def test_a_pi_camera_with_its_program_of_the_former_name_lacks_nothing(tmp_path):
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    program = tmp_path / "usr/bin/libcamera-vid"
+    program.touch()
+    program.chmod(0o755)
+    assert machine(tmp_path, "camera:rpicam:0") == []
 
 
 # What is shown
