@@ -19,11 +19,15 @@ def texts(path: Path) -> Iterator[str]:
             yield node.value
 
 
+def says(path: Path, message: str) -> bool:
+    """Whether a text of a module has it; most are seen not to without being parsed."""
+    return message in path.read_text("utf-8") and any(message in text for text in texts(path))
+
+
 def test_every_message_of_the_table_is_one_that_the_program_has() -> None:
     """Word for word, in some module."""
-    modules = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-    source = "\n".join(text for path in modules for text in texts(path))
+    modules = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     page = (ROOT / "docs" / "admin.md").read_text("utf-8")
     told = re.findall(r"^\| `([^`]+)` \|", page.split("## What it says")[1], re.MULTILINE)
     assert len(told) > 10
-    assert [message for message in told if message not in source] == []
+    assert [one for one in told if not any(says(path, one) for path in modules)] == []
