@@ -102,11 +102,9 @@ _WHAT = {
 
 
 def _fill(card: Asked, looked: Looked, keys: DeskKeys, layout: Layout, random: Random) -> None:
-    if looked.settings != layout.settings:
-        _write(card, looked, layout, random)
+    _write(card, looked, layout, random)
     session = _session(card, random)
-    if looked.settings != layout.settings:
-        _done(session, card.apdu(commands.change_settings(session, layout.settings)), "its file")
+    _done(session, card.apdu(commands.change_settings(session, layout.settings)), "its file")
     for number in (n for n in range(KEYS) if n != ADMIN):
         if looked.versions[number] == FACTORY_VERSION:
             _change(card, session, number, keys)
@@ -115,7 +113,7 @@ def _fill(card: Asked, looked: Looked, keys: DeskKeys, layout: Layout, random: R
 
 def _write(card: Asked, looked: Looked, layout: Layout, random: Random) -> None:
     """Write the file before its settings: they make the places that the card fills in."""
-    if looked.settings != _OPEN:  # half made with another address
+    if looked.settings != _OPEN:  # half made, perhaps with another address
         session = _session(card, random)
         _done(session, card.apdu(commands.change_settings(session, _OPEN)), "its file")
         card.apdu(commands.SELECT)  # ends the session: what follows is told in plain

@@ -333,6 +333,17 @@ def test_an_ordinary_link_is_none_of_ours(prover):
     assert prover.link(UID, b"https://t.example/?t=AD1:ABC") is None
 
 
+@pytest.mark.parametrize("commands", range(COMMANDS - 3))
+def test_a_half_made_card_shows_the_address_it_is_finished_with(commands):
+    """Also where the one it was begun with is as long, and the settings so the same."""
+    card = Ntag424(UID)
+    card.power = commands
+    with pytest.raises(CardFault):
+        make(InHand(card), DESK, signed_url("https://a.example/e"))
+    make(InHand(card), DESK, signed_url("https://b.example/e"))
+    assert link_of(card).startswith(b"https://b.example/e?card=")
+
+
 # -- the keys ------------------------------------------------------------------------------------
 
 
