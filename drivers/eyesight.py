@@ -30,6 +30,10 @@ EDGES_EVERY = 4
 LEAST_CONTRAST = 24.0
 """Grey levels across 32 pixels without which there is no edge to be judged."""
 
+ALIKE = 0.7
+"""Correlation of two pictures of one scene: 0.89 and more at dusk or through a blur of 12 pixels, 0.2
+and less between two of those drawn in benchmarks/lenses.py."""
+
 _Grey: TypeAlias = NDArray[np.float32]
 
 
@@ -44,6 +48,12 @@ class Sight:
     sharpness: float | None
     """Step over 2 pixels as a share of the step over 32, at the strongest edges: 1 is sharp. None
     where nothing stands still, or no edge is strong enough."""
+    cells: _Grey
+    """What is in view, coarsely: no blur and no dusk changes its pattern."""
+
+    def shows_what(self, other: Sight) -> bool:
+        """Whether both looks are at one scene. Of looks whose edges could be judged."""
+        return float(np.corrcoef(self.cells.ravel(), other.cells.ravel())[0, 1]) >= ALIKE
 
 
 class Eyesight:
@@ -65,7 +75,7 @@ class Eyesight:
         self._fine = _averaged(self._fine, _small(frame, FINE))
         if self._still >= STILL_LOOKS and self._still % EDGES_EVERY == 0:
             self._sharpness = _sharpness(self._fine)
-        return Sight(float(cells.mean()), _detail(self._cells), self._sharpness)
+        return Sight(float(cells.mean()), _detail(self._cells), self._sharpness, self._cells)
 
 
 def _small(frame: Frame, size: tuple[int, int]) -> _Grey:

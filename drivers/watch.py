@@ -76,7 +76,7 @@ class PictureWatch:
         self._sample = b""
         self._eyes = Eyesight()
         self._level = 255.0
-        self._best = 0.0
+        self._best: Sight | None = None
         self._blurred = False
         self._hard: set[int] = set()
 
@@ -137,9 +137,18 @@ class PictureWatch:
         if sight.sharpness is None:
             self._sharp = self._sharp if self._blurred else now  # nothing to go by
             return
-        if sight.sharpness >= SHARP:
-            self._best = max(self._best, sight.sharpness)
+        best = self._best_of(sight)
         limit = CLEAR_AGAIN if self._blurred else BLURRED
-        if sight.sharpness >= limit * self._best:
+        if best is None:
+            self._sharp = self._sharp if self._blurred else now  # never seen sharp
+        elif sight.sharpness >= limit * best:
             self._sharp = now
         self._blurred = now - self._sharp > BLURRED_AFTER
+
+    def _best_of(self, sight: Sight) -> float | None:
+        """The best sharpness of this very scene: whatever stood before it says nothing of it."""
+        known = self._best if self._best is not None and sight.shows_what(self._best) else None
+        best = known.sharpness if known is not None else None
+        if (sight.sharpness or 0.0) >= max(SHARP, best or 0.0):
+            self._best, best = sight, sight.sharpness
+        return best

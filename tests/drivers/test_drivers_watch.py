@@ -125,6 +125,13 @@ def test_scene_that_lost_its_edges_is_blurred_until_they_are_back():
     assert lane.sees(scene("counter, in focus"), 20) == [PictureState.BLURRED, PictureState.OK]
 
 
+def test_sharp_things_that_stood_before_it_make_no_blur_of_what_lies_behind_the_focus():
+    """A crate on the counter for a minute; or a camera that was turned to look elsewhere."""
+    lane = Lane()
+    lane.sees(scene("counter, in focus"), 20)
+    assert lane.sees(scene("hall, out of focus"), LONG) == [PictureState.OK]
+
+
 def test_passers_by_do_not_hide_that_a_scene_is_blurred():
     lane = Lane()
     lane.sees(scene("counter, in focus"), 20)
