@@ -31,8 +31,8 @@ LEAST_CONTRAST = 24.0
 """Grey levels across 32 pixels without which there is no edge to be judged."""
 
 ALIKE = 0.7
-"""Correlation of two pictures of one scene: 0.89 and more at dusk or through a blur of 12 pixels, 0.2
-and less between two of those drawn in benchmarks/lenses.py."""
+"""Correlation of two pictures of one scene: 0.89 and more at dusk or through a blur of 12 pixels,
+0.2 and less between two of those drawn in benchmarks/lenses.py."""
 
 _Grey: TypeAlias = NDArray[np.float32]
 
