@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drivers.nfc_errors import AGAIN, CardFault
-from tickets.cards import CardWord
+from tickets.cards import CardWord, Proof
 
 EMPTY_POLLS = 2
 AWAY = 1.5
 """Seconds and empty polls after which a card counts as taken away: one missed poll is noise."""
 SIGHTED_EVERY = 0.25
 """Seconds between two sightings of a card that stays: a busy lane finds it when it is free."""
+PROOF_LASTS = 2.0
+"""Seconds after which a card that stays proves itself anew: another may lie there by now under its
+UID. Less than the 3 s after which a lane looks at a refused code again."""
 PATIENCE = 0.3
 """Seconds before a card that could not be read is tried again."""
 
@@ -23,10 +26,19 @@ class Present:
     uid: bytes
     seen: float
     payload: bytes | CardWord | None = None
+    read: float = 0.0
+    """When it gave that."""
     due: float = 0.0
     """When it is sighted or read again; infinity: never while it stays."""
     told: bool = False
     """The guest was asked to hold it still."""
+
+    def is_known(self, now: float) -> bool:
+        """Whether what it gave still holds. Only a live answer does not: it was of that moment, and
+        costs the card nothing, where a message costs its counter and a wrong key an attempt.
+        """
+        live = isinstance(self.payload, CardWord) and self.payload.proof is Proof.LIVE
+        return self.payload is not None and not (live and now - self.read >= PROOF_LASTS)
 
 
 def is_random(uid: bytes) -> bool:
@@ -65,9 +77,10 @@ class Presence:
         return Present(uid, now, due=min(before.due, before.seen + SIGHTED_EVERY), told=before.told)
 
     def read(self, payload: bytes | CardWord, now: float) -> None:
-        """The card gave a ticket: it is not read again while it stays, only sighted."""
+        """The card gave a ticket: it is sighted while it stays, and read again where that ages."""
         if self.card is not None:
-            self.card.payload, self.card.due = payload, now + SIGHTED_EVERY
+            self.card.payload, self.card.read = payload, now
+            self.card.due = now + SIGHTED_EVERY
             self.card.told = False
 
     def failed(self, fault: CardFault, now: float) -> None:

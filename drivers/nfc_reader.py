@@ -94,7 +94,7 @@ class NfcReader:
         card = self._presence.found(bytes(target.sdd_res), now)
         if now < card.due:
             return
-        if card.payload is not None:
+        if card.payload is not None and card.is_known(now):
             card.due = now + SIGHTED_EVERY
             self._sight(card.payload, now)
             return

@@ -15,12 +15,13 @@ from drivers.nfc_cards import NdefCard
 from drivers.nfc_errors import CardFault, NfcClaimed, NfcForbidden, Why
 from drivers.nfc_frontend import GuardedFrontend
 from drivers.nfc_ladder import LONGEST_WAIT, RESET_AFTER, RESTART_AFTER, Ladder, Rung
-from drivers.nfc_presence import AWAY, EMPTY_POLLS, Presence
+from drivers.nfc_presence import AWAY, EMPTY_POLLS, PROOF_LASTS, SIGHTED_EVERY, Presence
 from drivers.nfc_reader import NfcHung, NfcReader
 from drivers.nfc_sim import HandField, SimulatedReader
 from drivers.nfc_tap import NoProver
 from drivers.pace import FakePace
 from tests.rigs.nfc_rig import UID, card, record, ticket
+from tickets.cards import CardWord, Proof
 
 
 class Desk:
@@ -104,6 +105,32 @@ def test_a_card_that_was_away_is_read_again(desk):
     desk.run(AWAY + 0.3)
     desk.field.place(card("ntag213", ticket(b"one, rewritten")))
     assert of(Sighting, desk.run(0.5))[-1].payload == b"one, rewritten"
+
+
+class Chip:
+    """Cards that are asked to prove themselves: the true one does."""
+
+    def __init__(self, true):
+        self.true, self.asked = true, 0
+
+    def challenge(self, found):
+        self.asked += 1
+        return CardWord(UID, Proof.LIVE) if self.true else CardWord(UID, Proof.FORGED)
+
+    def link(self, uid, uri):
+        return None
+
+
+def test_a_card_that_stays_proves_itself_again_and_another_under_its_number_does_not(desk):
+    desk.reader._prover = chip = Chip(true=True)
+    desk.field.place(card("type4"))
+    proofs = [sighting.card.proof for sighting in of(Sighting, desk.run(5.0))]
+    assert (set(proofs), chip.asked) == ({Proof.LIVE}, 3)
+    chip.true = False
+    desk.field.place(card("type4"))
+    proofs = [sighting.card.proof for sighting in of(Sighting, desk.run(60.0))]
+    assert proofs.count(Proof.LIVE) * SIGHTED_EVERY <= PROOF_LASTS
+    assert chip.asked == 4  # a wrong key is tried once
 
 
 def test_a_missed_poll_is_no_new_card(desk):
