@@ -59,7 +59,7 @@ BY_HAND = {
     "make bench-readers": LONG,
     "make bench-central": LONG,
     "make nightly": "its last run is in docs/nightly.md",
-    "make fuzz": "an hour; the same tests run with fewer examples in make test",
+    "make fuzz": "long; the same tests run with fewer examples in make test",
 }
 """Command -> why no test runs it. Their words and options are checked all the same."""
 
