@@ -2,6 +2,7 @@
 
 import segno
 
+from cli.paper.fonts import missing
 from cli.paper.layout import MOST_TYPED
 from tickets import ad1
 from tickets.csv_rows import TicketRow
@@ -33,7 +34,8 @@ def typed_text(row: TicketRow, event_key: bytes) -> str:
     """Return what a steward types for the row's ticket; empty when nobody could be asked to."""
     if row.code is None:
         return typed_code(cti_of(event_key, row.id))
-    return row.code if len(row.code) <= MOST_TYPED else ""
+    # Of characters that the font lacks there would be empty boxes on the ticket.
+    return row.code if len(row.code) <= MOST_TYPED and not missing(row.code) else ""
 
 
 def qr_code(text: str) -> segno.QRCode:

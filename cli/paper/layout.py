@@ -91,7 +91,8 @@ def facts_of(
     zone: tzinfo,
 ) -> list[str]:
     """The line of facts: number, entries where not one, times (unix seconds) in ``zone``."""
-    found = [f"{words.number} {ticket_id}"]
+    # Characters that the font lacks would be empty boxes.
+    found = [] if missing(ticket_id) else [f"{words.number} {ticket_id}"]
     if entries != 1:
         found.append(words.entries.format(entries) if entries else words.any_number)
     start, end = (None if at is None else f"{_told(at, zone)}" for at in times)

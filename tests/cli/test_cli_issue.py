@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from datetime import UTC
 
 import cv2
 import pytest
@@ -10,13 +11,14 @@ from typer.testing import CliRunner
 
 from cli.__main__ import build
 from cli.issue import issue
-from cli.paper.codes import qr_code
-from cli.paper.layout import CODE_SIZE, CODE_TOP, QUIET_ZONE
+from cli.paper.codes import qr_code, typed_text
+from cli.paper.layout import CODE_SIZE, CODE_TOP, QUIET_ZONE, facts_of
 from cli.paper.png import SCALE
 from cli.paper.press import Make, Press, file_name
+from cli.paper.words import WORDS, Language
 from tickets import ad1
 from tickets.credential import Credential, Format
-from tickets.csv_rows import CsvRejected
+from tickets.csv_rows import CsvRejected, TicketRow
 from tickets.errors import GateError
 from tickets.key_files import KeyFault, Role, load_key, new_key, save_key
 from tickets.keys import cti_of
@@ -276,3 +278,13 @@ def test_a_bad_event_name_makes_no_key(tmp_path):
     result = run("keys", "new", "--out", tmp_path / "k", "--event", "much too long a name")
     assert isinstance(result.exception, GateError)
     assert not (tmp_path / "k").exists()
+
+
+def test_what_the_font_cannot_write_is_left_out_and_no_row_of_empty_boxes():
+    """A number or a code in letters of neither Latin nor Greek nor Cyrillic."""
+    words = WORDS[Language.EN]
+    assert facts_of(words, "票1", 1, (None, None), UTC) == []
+    assert facts_of(words, "Ж1", 1, (None, None), UTC) == ["No. Ж1"]
+    codes = {"T-1": "T-1", "ΑΒΓ-7": "ΑΒΓ-7", "代码代码": "", "T" * 41: ""}
+    rows = [TicketRow(2, "A", code=code) for code in codes]
+    assert [typed_text(row, bytes(32)) for row in rows] == list(codes.values())
