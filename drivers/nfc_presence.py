@@ -30,8 +30,8 @@ class Present:
     """When it gave that."""
     due: float = 0.0
     """When it is sighted or read again; infinity: never while it stays."""
-    told: bool = False
-    """The guest was asked to hold it still."""
+    told: str = ""
+    """The notice that the guest was given about it."""
 
     def is_known(self, now: float) -> bool:
         """Whether what it gave still holds. Only a live answer does not: it was of that moment, and
@@ -81,7 +81,7 @@ class Presence:
         if self.card is not None:
             self.card.payload, self.card.read = payload, now
             self.card.due = now + SIGHTED_EVERY
-            self.card.told = False
+            self.card.told = ""
 
     def failed(self, fault: CardFault, now: float) -> None:
         """The card gave none."""

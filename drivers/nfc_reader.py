@@ -30,6 +30,8 @@ from tickets.cards import CardWord
 from tickets.errors import GateError
 
 MEDIUM = "nfc"
+HOLD_STILL, NO_TICKET = "hold_still", "no_ticket"
+"""Notices to the guest; after the second, which is final, none more about a card."""
 POLL_EVERY = 0.04
 """Seconds between two polls of an empty field; one takes 5 to 15 ms of the line."""
 LOOK_EVERY = 0.2
@@ -118,9 +120,9 @@ class NfcReader:
     def _unread(self, fault: CardFault, at: float) -> None:
         self.counters[f"failed_{fault.why}"] += 1
         card = self._presence.card
-        if card is not None and not card.told:
-            card.told = True
-            name = "hold_still" if fault.why in AGAIN else "no_ticket"
+        name = HOLD_STILL if fault.why in AGAIN else NO_TICKET
+        if card is not None and card.told not in (name, NO_TICKET):
+            card.told = name
             self._link.notice(Notice(name, fault.cause, fault.remedy, at))
         self._presence.failed(fault, self._pace.now())
 

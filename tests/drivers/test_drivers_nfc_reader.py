@@ -199,6 +199,15 @@ def test_a_half_read_card_is_told_once_to_hold_still_and_tried_again(desk):
     assert not of(Fault, heard)
 
 
+def test_a_card_held_still_at_last_is_told_to_hold_no_ticket(desk):
+    """Or its guest would hold it still for ever."""
+    desk.field.place(card("silent"))
+    desk.run(3.0)
+    desk.field.place(card("type4", record(1, b"T", b"\x02enhello")))
+    desk.run(3.0)
+    assert [notice.name for notice in of(Notice, desk.heard)] == ["hold_still", "no_ticket"]
+
+
 def test_a_card_without_a_ticket_is_told_once_and_not_read_again(desk):
     desk.field.place(card("ntag213", record(1, b"U", b"\x04a.example")))
     assert [notice.name for notice in of(Notice, desk.run(3.0))] == ["no_ticket"]
