@@ -69,6 +69,7 @@ class HidWedge:
         self._keyboard = Keyboard()
         self._last = 0.0
         self._lost_events = False
+        self._told = ""
         self.overlong = 0
         """Lines dropped because they were too long for any code."""
 
@@ -141,16 +142,23 @@ class HidWedge:
         for layout in LAYOUTS:
             text = text_of(presses, layout)
             if layout != self._layout and text.startswith(_OURS):
-                self._report(
-                    LayoutWrong(
-                        f"The scanner {self._name} types in keyboard layout '{layout}', not "
-                        f"'{self._layout}'; its tickets are read all the same",
-                        f"Write layout={layout} into its URI, or set the scanner to "
-                        f"'{self._layout}' by its leaflet",
-                    )
-                )
+                self._tell(layout)
                 return text
         return None
+
+    def _tell(self, layout: str) -> None:
+        """Say it once: each word is two records, and the ticket behind it waits for them."""
+        if layout == self._told:
+            return
+        self._told = layout
+        self._report(
+            LayoutWrong(
+                f"The scanner {self._name} types in keyboard layout '{layout}', not "
+                f"'{self._layout}'; its tickets are read all the same",
+                f"Write layout={layout} into its URI, or set the scanner to "
+                f"'{self._layout}' by its leaflet",
+            )
+        )
 
     def _gone(self) -> DeviceLost:
         return DeviceLost(

@@ -215,6 +215,16 @@ def test_a_ticket_in_the_wrong_layout_is_read_all_the_same_and_the_layout_named(
     wedge.close()
 
 
+def test_a_wrong_layout_is_named_once_and_not_with_each_ticket(keys):
+    """Each word of it is two records, and the ticket behind it would wait for them."""
+    wedge = keys.open()
+    for number in range(3):
+        keys.type(f"AD1:6BYZ{number}", layout="de")
+        assert read_one(wedge) == [b"AD1:6BYZ%d" % number]
+    assert len(keys.reports) == 1
+    wedge.close()
+
+
 def test_a_line_broken_off_is_not_glued_to_the_next(keys):
     wedge = keys.open()
     keys.type("AD1:HALF", enter=False)
