@@ -130,13 +130,16 @@ class Maker:
         Raises:
             NobodyCame, NfcLost, CardFileFault: what was made stays.
         """
+        told = b""
         while True:
             card = self.desk.card()
             try:
                 self._refuse_known(card)
                 make(card, self._keys, self._layout)
             except (CardFault, BudgetSpent):
-                print("Hold the card still, until it is called made", file=sys.stderr)
+                if card.uid != told:  # tried again at once, several times a second
+                    told = card.uid
+                    print("Hold the card still, until it is called made", file=sys.stderr)
                 continue
             except CardRefused as error:
                 self._set_aside[card.uid] = error
