@@ -55,7 +55,7 @@ test: $(VENV)/.dev
 
 # Real components: needs root and the packages in .ci/apt-packages.txt.
 heavy: $(VENV)/.dev
-	@$(BIN)/python -m pytest -m heavy
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m heavy
 
 # The pictures of README and docs, from a real run: needs /usr/bin/chromium.
 pictures: $(VENV)/.dev
