@@ -51,6 +51,8 @@ def _readers(lane: Status) -> Iterator[Finding]:
         what = f"lane {lane['name']}: {reader['uri']}"
         if reader["state"] == "ok":
             yield good(what, "sees")
+        elif reader["state"] == "starting":  # without a fault yet
+            yield warn(what, "starts", "Ask again in some seconds")
         else:
             yield bad(what, str(reader["state"]).replace("_", " "), "See its fault above")
 

@@ -276,7 +276,9 @@ class Stage:
         return await asyncio.to_thread(png, scene, size)
 
     async def central_link(self) -> str:
-        """A link that opens the organiser's page, once, without a login."""
+        """A link that opens the organiser's page, once, without a login. Raises NotNow."""
+        if not self.troupe.central.url:
+            raise NotNow("The organiser's server has not started yet", "Try again in some seconds")
         return await asyncio.to_thread(login_link, self.props.central, self.troupe.central.url)
 
     async def switch(self, name: object, value: object) -> dict[str, object]:

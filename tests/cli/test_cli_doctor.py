@@ -92,6 +92,12 @@ FAULT = {"where": "entry", "name": "turnstile", "cause": "No such line", "remedy
             "fault above",
         ),
         (
+            {"lanes": [LANE | {"readers": [{"uri": "nfc:usb:1-1", "state": "starting"}]}]},
+            Level.WARN,
+            "lane entry: nfc:usb:1-1",
+            "again",
+        ),
+        (
             {"list": {"state": "missing", "cause": "none yet", "age": None}},
             Level.BAD,
             "ticket list",

@@ -72,6 +72,12 @@ def test_whoever_only_taps_has_guests_without_end_too(
     assert sold == [True]
 
 
+def test_before_the_server_is_there_its_page_is_a_named_fault(page: TestClient) -> None:
+    """And no traceback."""
+    answer = page.get("/central", follow_redirects=False)
+    assert (answer.status_code, answer.json()["error"]) == (409, "NotNow")
+
+
 def test_while_the_gate_is_away_nothing_is_decided(page: TestClient) -> None:
     tickets = page.get("/api/stage").json()["tickets"]
     assert {ticket["expected"] for ticket in tickets} == {"nothing"}
