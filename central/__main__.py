@@ -85,7 +85,7 @@ def serve(
     scheme = "https" if certificate else "http"
     # An import works in a thread of this process: a claim must not wait 5 ms for each of its steps.
     sys.setswitchinterval(0.0005)
-    said = {"url": f"{scheme}://{host}:{listener.getsockname()[1]}"}
+    said = {"url": url_of(scheme, host, listener.getsockname()[1])}
     if demo_login:
         said["login"] = login_link(central, said["url"])
     elif accounts.count(central) == 0:
@@ -93,6 +93,11 @@ def serve(
     print(json.dumps(said), flush=True)  # noqa: T201
     with backup.serving(backup.file_of(central.database.engine.url)):
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def url_of(scheme: str, host: str, port: int) -> str:
+    """The address as a browser takes it. Source: RFC 3986, section 3.2.2."""
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _load(config: uvicorn.Config, certificate: Path | None, key: Path | None) -> None:

@@ -188,6 +188,7 @@ def is_busy(error: DBAPIError) -> bool:
 
 def _engine(url: str) -> Engine:
     pool = {"pool_size": 20, "max_overflow": 30, "pool_timeout": TURN_BUDGET}
+    pool["hide_parameters"] = True  # failures are logged; names and secrets are not
     parsed = _parse(url)
     try:
         if parsed.get_backend_name() == "postgresql":

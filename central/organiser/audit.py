@@ -37,6 +37,8 @@ def note(
 ) -> int:
     """Record what has happened; return the number of the row."""
     row = {"at": central.now(), "person": person, "action": action}
+    # A file's name need not be text: what is none would be kept by no database.
+    subject = subject.encode(errors="replace").decode()
     row |= {"subject": subject[:_MOST], "outcome": outcome}
     with central.database.writing() as connection:
         number = next_number(connection, "audit")

@@ -145,7 +145,7 @@ def token(site: Site, asked: Asked) -> Response:
 def conflicts(site: Site, asked: Asked) -> Response:
     """`GET /conflicts`: entries beyond what a ticket allows, both sides of each."""
     found = overview.conflicts(site.central, LATEST)
-    return _shown(site, asked, "conflicts.html", conflicts=found)
+    return _shown(site, asked, "conflicts.html", conflicts=found, most=LATEST)
 
 
 def parked(site: Site, asked: Asked) -> Response:
@@ -158,6 +158,7 @@ def parked(site: Site, asked: Asked) -> Response:
         "parked.html",
         records=[row | {"advice": parked_advice(row["reason"])} for row in records],
         alarms=[row | {"advice": alarm_advice(row["name"])} for row in alarms],
+        most=LATEST,
     )
 
 

@@ -7,6 +7,8 @@ import threading
 from typing import Any
 
 import pytest
+from sqlalchemy import text as sql
+from sqlalchemy.exc import DBAPIError
 
 from admission.clock import FakeClock
 from central import heartbeats, imports
@@ -386,3 +388,28 @@ def test_a_database_without_a_free_turn_is_said_to_be_busy(
     with rig.central.database.writing():
         answer = browser.post("/gates/token", csrf=mark, gate="west")
     assert answer.status_code == 503
+
+
+def test_a_name_that_is_no_text_can_be_in_the_log(rig: CentralRig) -> None:
+    """Of a file, for instance: such a byte would be kept by no database."""
+    with audit.recorded(rig.central, "ada", "import", "liste\udcff.csv"):
+        pass
+    assert audit.log(rig.central)[0]["subject"] == "liste?.csv"
+
+
+def test_a_fault_of_the_database_is_logged_without_what_was_written(rig: CentralRig) -> None:
+    """Names of tickets, hashes of passwords, sealed secrets."""
+    insert = sql("INSERT INTO nowhere VALUES (:value)")
+    with pytest.raises(DBAPIError) as told, rig.central.database.writing() as connection:
+        connection.execute(insert, {"value": "GUEST"})
+    assert "nowhere" in str(told.value)
+    assert "GUEST" not in str(told.value)
+
+
+def test_a_list_that_is_cut_says_so(
+    browser: Browser, north: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    north.upload(north.record(Kind.SCAN, b"\1" * 16) | {"hash": "00" * 32})
+    assert "--json" not in browser.get("/parked").text
+    monkeypatch.setattr("central.organiser.pages.LATEST", 1)
+    assert "admit central parked --json" in browser.get("/parked").text

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from central.__main__ import url_of
 from central.organiser import overview
 from tests.rigs.central_rig import ROOT, CentralRig, Device, make_event, serving
 
@@ -127,3 +129,10 @@ def test_plain_http_is_not_served_to_the_outside(tmp_path: Path) -> None:
     done = admit(tmp_path, "central", "serve", "--host", "0.0.0.0", "--port", "0")
     assert done.returncode == 1
     assert "no certificate" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_the_address_that_is_printed_is_one_that_answers(host: str) -> None:
+    """An IPv6 address without brackets is none: its parts look like a port."""
+    parts = urlsplit(url_of("http", host, 8470))
+    assert (parts.hostname, parts.port) == (host, 8470)
