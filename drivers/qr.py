@@ -28,6 +28,9 @@ STILL_ROUNDS = 300
 """Frames of one still scene after which no rescue pass is tried on it any more, ten seconds."""
 STILL_EVERY = 15
 """Frames between two passes while it is still; the first round comes at once."""
+GLANCE_EVERY = 2
+"""Frames between two looks for a change, once no pass is tried any more: that look costs a sixth of
+a decoding with its trip through memory."""
 FORGET = 0.9
 """Share of a pass's cost that is still believed when it was left out once for being too dear."""
 
@@ -155,6 +158,9 @@ class RotatingDecoder:
         return None
 
     def _worth_another_look(self, image: Frame) -> bool:
+        if self._still >= STILL_ROUNDS and self._still % GLANCE_EVERY:
+            self._still += 1
+            return False
         self._still = 0 if self._scene.changed(image) else self._still + 1
         if self._still < len(PASSES):
             return True
