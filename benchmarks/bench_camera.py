@@ -25,9 +25,9 @@ from drivers.frames import Frame
 from drivers.qr import STILL_ROUNDS, RotatingDecoder
 from drivers.watch import PictureWatch
 
-SEED = 2026
-"""Of the figures in the documentation; the passes were chosen on others."""
-EACH = 16
+SEED = 77_003
+"""Of the figures in the documentation: passes and hardness were chosen on others, never on it."""
+EACH = 32
 """Presentations of each kind."""
 BACKGROUNDS = 10_000
 BARE_EVERY, ZBAR_EVERY = 10, 50

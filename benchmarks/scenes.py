@@ -2,7 +2,7 @@
 
 A presentation is a ticket in a hand for `FRAMES` frames: it trembles, and the sensor's noise is
 another in each. `KINDS` says what makes each kind hard; within a kind the hardness is spread evenly
-from easy to where none of thirty ways to look at such a frame read it any more.
+from easy up to `HARDEST`, for all kinds alike, where bare zxing-cpp reads nine tickets in ten.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ from drivers.vision import cv2
 
 FRAMES = 8
 """Frames of a presentation: a quarter of a second at 30 a second."""
+HARDEST = 0.965
+"""Where every kind's range ends: set once, on other seeds than the one reported (ADR 15), so that
+bare zxing-cpp reads 90 % of the whole set; at 1 it reads 88 %."""
+LETTERING = 6.5
+"""Modules by which a card's middle lies below its symbol's."""
 OF = 8
 """Pixels of a module on the card before it is looked at."""
 
@@ -44,7 +49,7 @@ class Look:
 
     module: float = 4.5
     fill: float = 0.0
-    """Share of the frame's height that the symbol fills; takes the place of ``module``."""
+    """Share of the frame's height that the symbol, in its middle, fills; in place of ``module``."""
     turn: float = 0.0
     tilt: tuple[float, float] = (0.0, 0.0)
     bend: float = 0.0
@@ -77,7 +82,7 @@ def presentations(
     for kind in kinds or KINDS:
         for number in range(each):
             dice = random.Random(f"{seed}/{kind}/{number}")
-            hard = _between(least, 1, (number + dice.random()) / each)
+            hard = _between(least, HARDEST, (number + dice.random()) / each)
             look = KINDS[kind](hard, _casual(dice), dice)
             yield presentation(kind, look, dice, frames)
 
@@ -88,7 +93,9 @@ def presentation(kind: str, look: Look, dice: random.Random, frames: int) -> Pre
     truth = tuple(_payload(dice) for _ in range(look.codes))
     if look.fill:
         modules = _symbol(truth[0]).shape[0] / OF - 8  # without its quiet zone
-        look = replace(look, module=HEIGHT * look.fill / modules)
+        module = HEIGHT * look.fill / modules
+        middle = (look.middle[0], HEIGHT / 2 + LETTERING * module)  # nothing of it out of view
+        look = replace(look, module=module, middle=middle)
     cards = [_card(code, look, dice) for code in truth]
     back = hall(rng)
     return Presentation(
@@ -213,7 +220,7 @@ def _dim(at: float, look: Look, dice: random.Random) -> Look:
 
 def _near(at: float, look: Look, dice: random.Random) -> Look:
     """So close that the symbol fills the view, and closer than the lens can focus."""
-    near = replace(look, fill=_between(0.7, 0.9, at), middle=(WIDTH / 2, HEIGHT * 0.58))
+    near = replace(look, fill=_between(0.7, 0.9, at), middle=(WIDTH / 2, HEIGHT / 2))
     return replace(near, defocus=_between(0.15, 0.45, at), tilt=(0.0, 0.0), turn=dice.gauss(0, 2))
 
 
