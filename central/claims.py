@@ -4,10 +4,10 @@ A claim is held by one presentation id. Annulling it leaves a tombstone, so that
 arrives after its annulment is refused. A record settles the claim of its presentation.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from admission.direction import Direction
 from admission.verdict import Reason
@@ -17,14 +17,19 @@ from central.counting import (
     Objection,
     Right,
     Tally,
+    by_key,
+    held,
     held_uses,
     in_time,
     right_of,
+    standing,
     standing_uses,
+    tickets,
 )
 from central.errors import ProtocolError
-from central.event import Central, policy_in_force
+from central.event import POLICY, Central, policy_of
 from central.inserts import upsert
+from central.questions import Row, ask, only_told
 from central.schema import claim, redemption
 from central.tokens import Caller
 
@@ -60,20 +65,23 @@ def make_claim(central: Central, caller: Caller, body: Body) -> dict[str, object
     instead_of = body.octets_or_none("instead_of", 16)
     if instead_of == row["presentation"]:
         instead_of = None  # nothing can be given back for itself
-    touched = [row["presentation"], row["ticket_key"], *([instead_of] if instead_of else [])]
-    with central.database.claiming(*touched) as connection:
-        known = find_claim(connection, row["presentation"])
-        if known is not None:
-            return _again(known, row)
-        if (recorded := _recorded(connection, row)) is not None:
-            return recorded
+    presentations = [row["presentation"], *([instead_of] if instead_of else [])]
+    recorded = _RECORDED, {"named": row["presentation"]}
+    asked = [(_FIND, {"named": presentations}), recorded, POLICY, tickets([row["ticket_key"]])]
+    locked = presentations, [row["ticket_key"]]
+    with central.database.judging(*locked, asked=asked, urgent=True) as (connection, told):
+        known = {bytes(claimed["presentation"]): claimed for claimed in told[0]}
+        if row["presentation"] in known:
+            return _again(known[row["presentation"]], row)
+        if told[1]:
+            return _recorded(told[1][0], row)
         if instead_of is not None:
             # The guest turned back and comes again: the entry that was not made is in nobody's way.
-            _give_back(connection, caller, instead_of)
-        return _decide(connection, row, unlisted)
+            _give_back(connection, caller, instead_of, known.get(instead_of))
+        return _decide(connection, row, unlisted, told[2:])
 
 
-def _again(known: RowMapping, row: dict[str, Any]) -> dict[str, object]:
+def _again(known: Row, row: dict[str, Any]) -> dict[str, object]:
     """The answer to a presentation that has a claim or a tombstone: the same as before."""
     _check_owner(known, row["device"])
     if known["state"] == ANNULLED:
@@ -88,32 +96,32 @@ def _again(known: RowMapping, row: dict[str, Any]) -> dict[str, object]:
     return _GRANTED
 
 
-def _recorded(connection: Connection, row: dict[str, Any]) -> dict[str, object] | None:
+def _recorded(known: Row, row: dict[str, Any]) -> dict[str, object]:
     """The answer when the record overtook its claim: what the lane did is what counts."""
-    known = connection.execute(_RECORDED, {"named": row["presentation"]}).mappings().first()
-    if known is None:
-        return None
     _check_owner(known, row["device"])
     return _GRANTED if known["stands"] else _WAS_ANNULLED
 
 
-def _decide(connection: Connection, row: dict[str, Any], unlisted: bool) -> dict[str, object]:
+def _decide(
+    connection: Connection, row: dict[str, Any], unlisted: bool, facts: Sequence[Sequence[Row]]
+) -> dict[str, object]:
     if row["direction"] == Direction.ENTRY:
-        answer = _refusal(connection, row, unlisted)
+        answer = _refusal(connection, row, unlisted, facts)
         if answer is not None:
             return answer
+    only_told(connection)
     # An exit is never refused (design, I11); its claim is held so that it can be annulled.
     connection.execute(insert(claim), row | {"state": HELD})
     return _GRANTED
 
 
 def _refusal(
-    connection: Connection, row: dict[str, Any], unlisted: bool
+    connection: Connection, row: dict[str, Any], unlisted: bool, facts: Sequence[Sequence[Row]]
 ) -> dict[str, object] | None:
-    policy = policy_in_force(connection)
+    policy, known = policy_of(facts[0]), by_key(facts[1]).get(row["ticket_key"])
     if policy is not None and row["list"] not in policy.lists:
         return {"result": "refused", "reason": Reason.WRONG_LIST.value}
-    right = right_of(connection, policy, row["ticket_key"], row["list"], unlisted=unlisted)
+    right = right_of(connection, policy, known, row["list"], unlisted=unlisted)
     if isinstance(right, Reason):
         return {"result": "refused", "reason": right.value}
     found = None if right.unlimited else _objection(connection, right, row)
@@ -126,9 +134,10 @@ def _refusal(
 
 
 def _objection(connection: Connection, right: Right, row: dict[str, Any]) -> Objection | None:
-    uses = held_uses(connection, row["ticket_key"], row["list"])
+    asked = [held(row["ticket_key"], row["list"]), standing([row["ticket_key"]])]
+    claims, entries = ask(connection, asked)
     # By presentation: a held claim and its record are one entry.
-    uses |= standing_uses(connection, [row["ticket_key"]])[row["ticket_key"], row["list"]]
+    uses = held_uses(claims) | standing_uses(entries)[row["ticket_key"], row["list"]]
     tally = Tally(right)
     for use in in_time(uses):
         tally.add(use)
@@ -143,13 +152,16 @@ def annul_claim(central: Central, caller: Caller, presentation: bytes) -> dict[s
     Raises:
         ProtocolError: 403 `claim_of_another_device`.
     """
-    with central.database.claiming(presentation) as connection:
-        _give_back(connection, caller, presentation)
+    asked = [(_FIND, {"named": [presentation]})]
+    with central.database.judging([presentation], asked=asked, urgent=True) as (connection, told):
+        only_told(connection)
+        _give_back(connection, caller, presentation, told[0][0] if told[0] else None)
     return {"result": ANNULLED}
 
 
-def _give_back(connection: Connection, caller: Caller, presentation: bytes) -> None:
-    known = find_claim(connection, presentation)
+def _give_back(
+    connection: Connection, caller: Caller, presentation: bytes, known: Row | None
+) -> None:
     if known is not None:
         _check_owner(known, caller.device)
     row = {"presentation": presentation, "device": caller.device, "state": ANNULLED}
@@ -176,24 +188,26 @@ def open_claims(central: Central, caller: Caller) -> dict[str, object]:
 
 _SETTLE = (
     update(claim)
-    .where(claim.c.presentation.in_(bindparam("named", expanding=True)), claim.c.state == HELD)
+    .where(
+        claim.c.presentation.in_(bindparam("named", expanding=True)),
+        claim.c.device == bindparam("by"),
+        claim.c.state == HELD,
+    )
     .values(state=bindparam("ends"))
 )
-_FIND = select(claim).where(claim.c.presentation == bindparam("named"))
+_FIND = select(claim).where(claim.c.presentation.in_(bindparam("named", expanding=True)))
 
 
-def settle(connection: Connection, presentations: Collection[bytes], state: str) -> None:
-    """Let records close the claims of their presentations; a tombstone stays one."""
+def settle(
+    connection: Connection, caller: Caller, presentations: Collection[bytes], state: str
+) -> None:
+    """Let records close their gate's claims of these presentations; a tombstone stays one."""
     if presentations:
-        connection.execute(_SETTLE, {"named": list(presentations), "ends": state})
+        values = {"named": list(presentations), "by": caller.device, "ends": state}
+        connection.execute(_SETTLE, values)
 
 
-def find_claim(connection: Connection, presentation: bytes) -> RowMapping | None:
-    """The claim or tombstone of a presentation."""
-    return connection.execute(_FIND, {"named": presentation}).mappings().first()
-
-
-def _check_owner(row: RowMapping, device: str) -> None:
+def _check_owner(row: Row, device: str) -> None:
     if row["device"] != device:
         raise ProtocolError(
             403,

@@ -4,16 +4,17 @@ The rules are those of the gate (`admission.history`), over the uses of all gate
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from admission.direction import Direction
 from admission.history import Standing, Use
 from admission.rules import AntiPassback, CheckInList, EventPolicy, Product
 from admission.verdict import Reason
 from central.event import rules_of
+from central.questions import Question, Row
 from central.schema import claim, redemption, ticket
 from tickets.rows import Status
 
@@ -56,19 +57,18 @@ class Objection:
 def right_of(
     connection: Connection,
     policy: EventPolicy | None,
-    ticket_key: bytes,
+    row: Row | None,
     check_in_list: str,
     *,
     unlisted: bool,
 ) -> Right | Reason:
-    """What the ticket allows on the list, or the reason why it allows nothing.
+    """What the ticket of this row, if it has one, allows on the list, or why it allows nothing.
 
     Before any ticket is imported the server knows none, and every signed ticket stands for one
     entry; afterwards a ticket that is not there is unknown, unless its gate asks for it as
     ``unlisted``: it has verified the signature and admits without a list.
     """
     rules = rules_of(policy, check_in_list)
-    row = ticket_rows(connection, [ticket_key]).get(ticket_key)
     if row is None:
         if not unlisted and has_tickets(connection):
             return Reason.UNKNOWN
@@ -79,7 +79,7 @@ def right_of(
     return _right(policy, rules, row)
 
 
-def right_regardless(policy: EventPolicy | None, row: RowMapping | None, name: str) -> Right:
+def right_regardless(policy: EventPolicy | None, row: Row | None, name: str) -> Right:
     """What a ticket of this row, if it has one, allows on the list called ``name``, its status
     aside: by what entries that happened are judged.
     """
@@ -89,7 +89,7 @@ def right_regardless(policy: EventPolicy | None, row: RowMapping | None, name: s
     return _right(policy, rules, row)
 
 
-def _right(policy: EventPolicy | None, rules: CheckInList, row: RowMapping) -> Right:
+def _right(policy: EventPolicy | None, rules: CheckInList, row: Row) -> Right:
     product = policy.product(row["product"]) if policy else Product(row["product"])
     if product.staff:
         return Right(0, product, rules)
@@ -109,9 +109,13 @@ _HELD = select(claim).where(
 )
 
 
-def ticket_rows(connection: Connection, keys: Collection[bytes]) -> dict[bytes, RowMapping]:
-    """The rows of those tickets that are known, by ticket key."""
-    rows = connection.execute(_TICKETS, {"keys": list(keys)}).mappings()
+def tickets(keys: Collection[bytes]) -> Question:
+    """Asks for the rows of those tickets that are known; `by_key` orders them."""
+    return _TICKETS, {"keys": list(keys)}
+
+
+def by_key(rows: Iterable[Row]) -> dict[bytes, Row]:
+    """Tickets by their key."""
     return {bytes(row["key"]): row for row in rows}
 
 
@@ -124,24 +128,31 @@ Uses = dict[bytes, Use]
 """Uses by presentation."""
 
 
-def standing_uses(
-    connection: Connection, keys: Collection[bytes]
-) -> defaultdict[tuple[bytes, str], Uses]:
-    """The entries and exits that stand by the gates' records, by ticket key and list."""
+def standing(keys: Collection[bytes]) -> Question:
+    """Asks for the entries and exits that stand by the gates' records, as `standing_uses` reads."""
+    return _STANDING, {"keys": list(keys)}
+
+
+def standing_uses(rows: Iterable[Row]) -> defaultdict[tuple[bytes, str], Uses]:
+    """Entries and exits that stand, by ticket key and list."""
     found: defaultdict[tuple[bytes, str], Uses] = defaultdict(dict)
-    for row in connection.execute(_STANDING, {"keys": list(keys)}).mappings():
+    for row in rows:
         use = _use(row, Standing.PASSED)
         found[bytes(row["ticket_key"]), use.check_in_list][use.presentation] = use
     return found
 
 
-def held_uses(connection: Connection, ticket_key: bytes, check_in_list: str) -> Uses:
-    """The entries that gates hold claims for. A held exit gives nothing back."""
-    rows = connection.execute(_HELD, {"key": ticket_key, "list": check_in_list}).mappings()
+def held(ticket_key: bytes, check_in_list: str) -> Question:
+    """Asks for the entries that gates hold claims for. A held exit gives nothing back."""
+    return _HELD, {"key": ticket_key, "list": check_in_list}
+
+
+def held_uses(rows: Iterable[Row]) -> Uses:
+    """What `held` asks for."""
     return {bytes(row["presentation"]): _use(row, Standing.OPEN) for row in rows}
 
 
-def _use(row: RowMapping, standing: Standing) -> Use:
+def _use(row: Row, standing: Standing) -> Use:
     return Use(
         presentation=bytes(row["presentation"]),
         direction=Direction(row["direction"]),

@@ -7,7 +7,7 @@ All queries are SQLAlchemy Core without a dialect of either; what differs is in 
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from central import postgres, schema
 from central.errors import CentralFault, ProtocolError
 from central.inserts import upsert
+from central.questions import Question, Row, ask
 
 TURN_BUDGET = 5.0
 """Seconds a writer waits for its turn before the call is answered 503."""
@@ -95,22 +96,28 @@ class Database:
             yield connection
 
     @contextmanager
-    def claiming(self, *things: bytes) -> Iterator[Connection]:
-        """One transaction that judges ``things`` (ticket keys, presentations) and nobody else does
-        meanwhile; committed on leaving. It goes before others that wait to write.
+    def judging(
+        self, *things: Collection[bytes], asked: Sequence[Question], urgent: bool = False
+    ) -> Iterator[tuple[Connection, list[Sequence[Row]]]]:
+        """One transaction that judges ``things`` and nobody else does meanwhile; committed on
+        leaving. It comes with the answers to what it asks first.
+
+        Args:
+            things: Devices, then presentations, then ticket keys: all in this order, or two
+                transactions may wait for each other.
+            urgent: Go before others that wait to write.
         """
-        # PostgreSQL lets claims of other tickets pass; at SQLite they take turns like everybody.
-        turn = nullcontext() if self._postgres else self._turns.turn(urgent=True)
+        # PostgreSQL lets those about other things pass; at SQLite they take turns like everybody.
+        turn = nullcontext() if self._postgres else self._turns.turn(urgent)
         with turn, self._transaction() as connection:
-            if self._postgres:
-                postgres.together(connection, things)
-            yield connection
+            yield connection, ask(connection, asked, *things)
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         with self.engine.connect() as plain:
             connection = plain.execution_options(admit_writing=True)
-            with connection.begin():
+            sending = postgres.sending(connection) if self._postgres else nullcontext()
+            with sending, connection.begin():
                 yield connection
 
     def close(self) -> None:
@@ -187,7 +194,8 @@ def is_busy(error: DBAPIError) -> bool:
 
 
 def _engine(url: str) -> Engine:
-    pool = {"pool_size": 20, "max_overflow": 30, "pool_timeout": TURN_BUDGET}
+    # As many as a server has threads are kept: to connect costs PostgreSQL a process each.
+    pool = {"pool_size": 32, "max_overflow": 18, "pool_timeout": TURN_BUDGET}
     pool["hide_parameters"] = True  # failures are logged; names and secrets are not
     parsed = _parse(url)
     try:

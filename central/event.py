@@ -2,15 +2,17 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from admission.rules import CheckInList, EventPolicy, policy_from_body
 from central.database import Database, get_meta
 from central.errors import CentralFault
+from central.questions import Question, Row
+from central.schema import meta
 from tickets.cose import key_id, public_key_of
 
 
@@ -35,10 +37,13 @@ class Central:
         return key_id(public_key_of(self.list_seed)), self.list_seed
 
 
-def policy_in_force(connection: Connection) -> EventPolicy | None:
+POLICY: Question = select(meta.c.value).where(meta.c.name == "policy"), {}
+"""Asks for what `policy_of` reads."""
+
+
+def policy_of(rows: Sequence[Row]) -> EventPolicy | None:
     """The organiser's rules as last published; None before the first."""
-    text = get_meta(connection, "policy")
-    return None if text is None else _policy(text)
+    return _policy(rows[0]["value"]) if rows else None
 
 
 @lru_cache(maxsize=4)

@@ -1,16 +1,16 @@
 """Heartbeats: a gate's health up; signed time and the organiser's commands down."""
 
 import json
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from central.bodies import Body
 from central.enrolment import device_named
 from central.errors import CentralFault, malformed
 from central.event import Central
 from central.inserts import next_number
+from central.questions import Row, only_told
 from central.schema import command, device
 from central.statements import signed_time
 from central.tokens import Caller
@@ -28,22 +28,33 @@ def heartbeat(central: Central, caller: Caller, body: Body) -> dict[str, object]
     if not isinstance(health, dict):
         raise malformed("health is not a JSON object")
     now = central.now()
-    with central.database.writing() as connection:
+    asked = [(_DUE, {"name": caller.device, "now": now})]
+    with central.database.judging([caller.device.encode()], asked=asked) as (connection, told):
+        only_told(connection)
         mine = update(device).where(device.c.device == caller.device)
         connection.execute(mine.values(health=json.dumps(health), last_contact=now))
-        commands = _commands(connection, caller.device, now)
+        _repeat(connection, told[0], now)
+    commands = [json.loads(row["body"]) for row in told[0]]
     return {"time": signed_time(central, nonce), "commands": commands}
 
 
-def _commands(connection: Connection, name: str, now: float) -> list[dict[str, Any]]:
-    due = or_(command.c.told_until.is_(None), command.c.told_until > now)
-    query = select(command).where(command.c.device == name, due).order_by(command.c.number)
-    rows = connection.execute(query.limit(_MOST)).mappings().all()
+_DUE = (
+    select(command)
+    .where(
+        command.c.device == bindparam("name"),
+        or_(command.c.told_until.is_(None), command.c.told_until > bindparam("now")),
+    )
+    .order_by(command.c.number)
+    .limit(_MOST)
+)
+
+
+def _repeat(connection: Connection, rows: Sequence[Row], now: float) -> None:
+    """Say from when on those that are sent for the first time are sent no more."""
     fresh = [row["number"] for row in rows if row["told_until"] is None]
     if fresh:
         told = update(command).where(command.c.number.in_(fresh))
         connection.execute(told.values(told_until=now + REPEATED))
-    return [json.loads(row["body"]) for row in rows]
 
 
 _FIELDS = {

@@ -96,7 +96,7 @@ def _columns(central: Central, row: TicketRow, batch: int) -> dict[str, Any]:
 
 
 def _upsert(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    statement = statement_for(connection, ticket)
+    statement = statement_for(connection.dialect.name, ticket)
     changes = {name: statement.excluded[name] for name in rows[0] if name not in ("key", "flags")}
     kept = ticket.c.flags.bitwise_and(int(Status.CANCELLED))
     changes["flags"] = statement.excluded.flags.bitwise_or(kept)

@@ -3,26 +3,31 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, update
+from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from central import schema
 
-_RAISE = (
-    update(schema.counter)
-    .where(schema.counter.c.name == bindparam("counter"))
-    .values(value=schema.counter.c.value + bindparam("more"))
-    .returning(schema.counter.c.value)
-)
-
 
 def next_number(connection: Connection, name: str, count: int = 1) -> int:
     """The first of the next ``count`` numbers, which only rise in the order of commits."""
-    value = connection.execute(_RAISE, {"counter": name, "more": count}).scalar()
-    if value is None:
-        insert_new(connection, schema.counter, {"name": name, "value": count})
-        return 1
+    statement = _raise(connection.dialect.name).returning(schema.counter.c.value)
+    value = connection.execute(statement, {"name": name, "value": count}).scalar_one()
     return int(value) - count + 1
+
+
+def upsert_numbered(
+    connection: Connection, table: Table, rows: list[dict[str, Any]], key: str, name: str
+) -> None:
+    """As `upsert`, each row with the next number of the counter ``name`` as its ``cursor``.
+
+    Nothing is asked: the counter, which others wait for until the commit, is held for no answer.
+    """
+    dialect = connection.dialect.name
+    connection.execute(_raise(dialect), {"name": name, "value": len(rows)})
+    places = [row | {"behind": behind} for behind, row in enumerate(rows[::-1])]
+    statement = _upsert_numbered(dialect, table, tuple(rows[0]), key, name)
+    connection.execute(statement, places[::-1])
 
 
 def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
@@ -38,12 +43,8 @@ def upsert(
     connection.execute(statement, rows)
 
 
-def statement_for(connection: Connection, table: Table) -> Any:
+def statement_for(dialect: str, table: Table) -> Any:
     """INSERT with ON CONFLICT: both dialects have it, each with a class of its own."""
-    return _insert(connection.dialect.name, table)
-
-
-def _insert(dialect: str, table: Table) -> Any:
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
@@ -51,15 +52,38 @@ def _insert(dialect: str, table: Table) -> Any:
 
 
 @cache
+def _raise(dialect: str) -> Any:
+    # One statement also for the first: of two that find no row, the second waits for the first.
+    statement = statement_for(dialect, schema.counter)
+    value = schema.counter.c.value + statement.excluded.value
+    return statement.on_conflict_do_update(index_elements=["name"], set_={"value": value})
+
+
+@cache
 def _insert_new(dialect: str, table: Table) -> Any:
     # psycopg's cursor is closed when the count is asked for; it has to be kept.
     return (
-        _insert(dialect, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+        statement_for(dialect, table)
+        .on_conflict_do_nothing()
+        .execution_options(preserve_rowcount=True)
     )
 
 
 @cache
 def _upsert(dialect: str, table: Table, columns: tuple[str, ...], keys: tuple[str, ...]) -> Any:
-    statement = _insert(dialect, table)
+    statement = statement_for(dialect, table)
     others = {name: statement.excluded[name] for name in columns if name not in keys}
     return statement.on_conflict_do_update(index_elements=keys, set_=others)
+
+
+@cache
+def _upsert_numbered(
+    dialect: str, table: Table, columns: tuple[str, ...], key: str, name: str
+) -> Any:
+    newest = select(schema.counter.c.value).where(schema.counter.c.name == name).scalar_subquery()
+    statement = statement_for(dialect, table).values(
+        {column: bindparam(column) for column in columns}
+        | {"cursor": newest - bindparam("behind", type_=schema.Whole)}
+    )
+    others = {column: statement.excluded[column] for column in (*columns, "cursor")}
+    return statement.on_conflict_do_update(index_elements=[key], set_=others)

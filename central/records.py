@@ -5,18 +5,21 @@ answer is given only for what is committed. Source: docs/protocol.md, `POST /v1/
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
 from central.bodies import Body, hex_bytes, read_json
+from central.counting import by_key, tickets
 from central.entries import Parked, read_entry
 from central.errors import malformed
-from central.event import Central
-from central.inserts import insert_new
-from central.redemptions import conflict_of, derive, find_conflicts, in_conflict
+from central.event import POLICY, Central, policy_of
+from central.inserts import insert_new, statement_for
+from central.questions import Question, Row, only_told
+from central.redemptions import Books, conflict_of
 from central.schema import alarm, device, journal, parked, record
 from central.tokens import Caller
 from store.records import Entry, Kind, entry_to_json
@@ -42,8 +45,7 @@ def take_records(central: Central, caller: Caller, raw: bytes) -> dict[str, obje
         raise malformed(f"records is not a list of at most {MOST}")
     answers: list[dict[str, object]] = []
     for part in _slices(batch):
-        with central.database.writing() as connection:
-            answers += _Upload(central, connection, caller, epoch).take(part)
+        answers += _Upload(central, caller, epoch).take(part)
     return {"answers": answers}
 
 
@@ -71,60 +73,84 @@ _NEAR = select(record.c.seq, record.c.hash, record.c.prev).where(
     record.c.epoch == bindparam("in_epoch"),
     record.c.seq.in_(bindparam("near", expanding=True)),
 )
-_FOREIGN = (
-    select(record.c.presentation)
-    .where(
-        record.c.presentation.in_(bindparam("named", expanding=True)),
-        record.c.device != bindparam("by"),
-    )
-    .distinct()
+_SAME = (
+    select(record.c.presentation, record.c.device, record.c.body)
+    .where(record.c.presentation.in_(bindparam("named", expanding=True)))
+    .order_by(record.c.epoch, record.c.seq)
 )
+
+
+@cache
+def _journal_grows(dialect: str) -> Any:
+    """Add what is new of a journal to what is known of it."""
+    statement = statement_for(dialect, journal)
+    new, old = statement.excluded, journal.c
+    received = old.received + new.received
+    highest = case((new.highest > old.highest, new.highest), else_=old.highest)
+    since = case((received < highest, func.coalesce(old.gap_since, bindparam("now"))), else_=None)
+    grown = {"received": received, "highest": highest, "gap_since": since}
+    return statement.on_conflict_do_update(index_elements=["device", "epoch"], set_=grown)
 
 
 class _Upload:
     """One transaction of a batch."""
 
-    def __init__(
-        self, central: Central, connection: Connection, caller: Caller, epoch: bytes
-    ) -> None:
-        self._event = central.event
+    def __init__(self, central: Central, caller: Caller, epoch: bytes) -> None:
+        self._central = central
         self._now = central.now()
-        self._connection = connection
         self._caller = caller
         self._epoch = epoch
         self._seen = 0
         self._highest = 0
-        self._in_conflict: set[bytes] = set()
         self._known: dict[int, tuple[bytes, bytes]] = {}
         """Hash and prev of the records at or beside a number, by number."""
         self._foreign: set[bytes] = set()
+        self._bodies: dict[bytes, list[dict[str, Any]]] = {}
+        """This gate's records as JSON, by presentation, those that were here first."""
         self._new: list[dict[str, object]] = []
 
     def take(self, batch: list[object]) -> list[dict[str, object]]:
         """Take each record; conflicts are judged when all of them are in."""
         entries = [self._read(raw) for raw in batch]
-        self._look_up([entry for entry in entries if isinstance(entry, Entry)])
-        taken = [(raw, *self._take(raw, entry)) for raw, entry in zip(batch, entries, strict=True)]
-        if self._new:
-            self._connection.execute(_INSERT, self._new)
-        self._note_journal()
-        touched = [entry.record.presentation for _, _, entry in taken if entry]
-        presentations = {presentation: None for presentation in touched if presentation}
-        if presentations:
-            derive(self._connection, self._caller, self._epoch, presentations)
-            find_conflicts(self._connection, presentations, self._now)
-            self._in_conflict = in_conflict(self._connection, presentations)
-        return [self._answer(raw, result, entry) for raw, result, entry in taken]
+        good = [entry for entry in entries if isinstance(entry, Entry)]
+        named = {e.record.presentation: None for e in good if e.record.presentation}
+        judged = self._central.database.judging(
+            [self._caller.device.encode()], named, asked=self._asked(good, named)
+        )
+        with judged as (connection, told):
+            self._connection = connection
+            self._look_up(told[0], told[1])
+            taken = [
+                (raw, *self._take(raw, entry)) for raw, entry in zip(batch, entries, strict=True)
+            ]
+            books = Books(connection, self._caller, self._epoch, self._now)
+            touched = {e.record.presentation for _, _, e in taken if e and e.record.presentation}
+            bodies = {name: self._bodies[name] for name in named if name in touched}
+            books.judge(bodies, policy_of(told[2]), by_key(told[3]))
+            if books.quiet:
+                only_told(connection)
+            if self._new:
+                connection.execute(_INSERT, self._new)
+            self._note_journal()
+            books.keep()
+            return [self._answer(raw, result, entry, books) for raw, result, entry in taken]
 
-    def _look_up(self, entries: list[Entry]) -> None:
-        """What the database has of these records: their neighbours, and other gates' ids."""
+    def _asked(self, entries: list[Entry], named: Collection[bytes]) -> list[Question]:
+        """Neighbours of these records, those of the same presentations, what their tickets may."""
         near = {entry.seq + step for entry in entries for step in (-1, 0, 1)}
         mine = {"by": self._caller.device, "in_epoch": self._epoch, "near": list(near)}
-        for row in self._connection.execute(_NEAR, mine):
-            self._known[row.seq] = bytes(row.hash), bytes(row.prev)
-        named = list({e.record.presentation for e in entries if e.record.presentation})
-        rows = self._connection.execute(_FOREIGN, {"by": self._caller.device, "named": named})
-        self._foreign = {bytes(presentation) for presentation in rows.scalars()}
+        keys = {entry.record.ticket_key for entry in entries if entry.record.ticket_key}
+        return [(_NEAR, mine), (_SAME, {"named": list(named)}), POLICY, tickets(keys)]
+
+    def _look_up(self, near: Sequence[Row], same: Sequence[Row]) -> None:
+        for row in near:
+            self._known[row["seq"]] = bytes(row["hash"]), bytes(row["prev"])
+        for row in same:
+            presentation = bytes(row["presentation"])
+            if row["device"] != self._caller.device:
+                self._foreign.add(presentation)
+            else:
+                self._bodies.setdefault(presentation, []).append(json.loads(row["body"]))
 
     def _take(self, raw: object, entry: "Entry | Parked") -> tuple[dict[str, object], Entry | None]:
         """Return (what the answer says, the entry if it is in the database now)."""
@@ -137,7 +163,7 @@ class _Upload:
 
     def _read(self, raw: object) -> "Entry | Parked":
         try:
-            return read_entry(raw, self._event)
+            return read_entry(raw, self._central.event)
         except Parked as reason:
             return reason
 
@@ -149,9 +175,12 @@ class _Upload:
             self._park(raw, "fork")
             return {"result": "fork"}, None
         self._check_chain(entry)
-        body = json.dumps(entry_to_json(entry))
+        told = entry_to_json(entry)
+        if entry.record.presentation:
+            self._bodies.setdefault(entry.record.presentation, []).append(told)
         row = {"device": self._caller.device, "epoch": self._epoch, "seq": entry.seq}
-        row |= {"hash": entry.hash, "prev": entry.prev, "received": self._now, "body": body}
+        row |= {"hash": entry.hash, "prev": entry.prev, "received": self._now}
+        row |= {"body": json.dumps(told)}
         row |= {"kind": entry.record.kind.value, "presentation": entry.record.presentation}
         self._new.append(row)
         self._known[entry.seq] = entry.hash, entry.prev
@@ -185,23 +214,19 @@ class _Upload:
 
     def _note_journal(self) -> None:
         """Keep how complete the journal is: fewer records than the highest number is a gap."""
-        key = {"device": self._caller.device, "epoch": self._epoch}
-        insert_new(self._connection, journal, key | {"highest": 0, "received": 0})
-        mine = (journal.c.device == self._caller.device) & (journal.c.epoch == self._epoch)
-        row = self._connection.execute(select(journal).where(mine)).one()
-        highest, received = max(row.highest, self._highest), row.received + self._seen
-        since = None if received >= highest else row.gap_since or self._now
-        change = {"highest": highest, "received": received, "gap_since": since}
-        self._connection.execute(update(journal).where(mine).values(change))
+        row = {"device": self._caller.device, "epoch": self._epoch, "received": self._seen}
+        row |= {"highest": self._highest, "now": self._now}
+        row["gap_since"] = None if self._seen >= self._highest else self._now
+        self._connection.execute(_journal_grows(self._connection.dialect.name), row)
         contact = update(device).where(device.c.device == self._caller.device)
         self._connection.execute(contact.values(last_contact=self._now))
 
     def _answer(
-        self, raw: object, result: dict[str, object], entry: Entry | None
+        self, raw: object, result: dict[str, object], entry: Entry | None, books: Books
     ) -> dict[str, object]:
         answer = {"seq": _seq_of(raw)} | result
         presentation = entry.record.presentation if entry else None
-        if presentation in self._in_conflict:
+        if presentation in books.in_conflict:
             answer["conflict"] = conflict_of(self._connection, presentation)
         return answer
 

@@ -1,27 +1,29 @@
 """What records say of entries and exits: what stands, and what conflicts."""
 
-import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, or_, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, or_, select, update
 
 from admission.direction import Direction
 from admission.history import COUNTING
+from admission.rules import EventPolicy
 from central.claims import ANNULLED, SETTLED, settle
 from central.counting import (
     Right,
     Tally,
     Uses,
+    by_key,
     in_time,
     right_regardless,
+    standing,
     standing_uses,
-    ticket_rows,
+    tickets,
 )
-from central.event import policy_in_force
-from central.inserts import next_number, upsert
-from central.schema import conflict, reading, record, redemption
+from central.inserts import next_number, upsert, upsert_numbered
+from central.questions import Row, ask
+from central.schema import conflict, reading, redemption
 from central.tokens import Caller
 from store.records import Kind
 from store.uses import standing_after
@@ -64,31 +66,155 @@ def _closing(row: dict[str, Any]) -> bool | None:
 
 
 _NAMED: BindParameter[bytes] = bindparam("named", expanding=True)
-_BODIES = (
-    select(record.c.presentation, record.c.body)
-    .where(record.c.presentation.in_(_NAMED), record.c.device == bindparam("by"))
-    .order_by(record.c.epoch, record.c.seq)
-)
 _REDEMPTIONS = select(redemption).where(redemption.c.presentation.in_(_NAMED))
 _CONFLICTS = select(conflict).where(conflict.c.ticket_key.in_(_NAMED))
-_EITHER_END = select(conflict.c.presentation, conflict.c.other).where(
-    conflict.c.stands == 1, or_(conflict.c.presentation.in_(_NAMED), conflict.c.other.in_(_NAMED))
-)
+Pair = tuple[bytes, str]
+"""Ticket key and list."""
 
 
-def derive(
-    connection: Connection, caller: Caller, epoch: bytes, presentations: Collection[bytes]
-) -> None:
-    """Bring the redemptions and claims of presentations up to their records."""
-    rows: dict[bytes, list[dict[str, Any]]] = {}
-    found = connection.execute(_BODIES, {"named": list(presentations), "by": caller.device})
-    for presentation, body in found:
-        rows.setdefault(bytes(presentation), []).append(json.loads(body))
-    outcomes = {presentation: add_up(records) for presentation, records in rows.items()}
-    ended = {p: o.scan is not None and o.stands for p, o in outcomes.items() if o.closed}
-    settle(connection, [p for p, stands in ended.items() if stands], SETTLED)
-    settle(connection, [p for p, stands in ended.items() if not stands], ANNULLED)
-    _keep(connection, caller, epoch, [o for o in outcomes.values() if _is_known(o)])
+class Books:
+    """What one upload changes: judged as a whole from what is known, then kept by few statements.
+
+    Args:
+        now: Unix seconds; when conflicts are found.
+    """
+
+    def __init__(self, connection: Connection, caller: Caller, epoch: bytes, now: float) -> None:
+        self._connection, self._caller = connection, caller
+        self._epoch, self._now = epoch, now
+        self._ended: dict[bytes, bool] = {}
+        """Presentations whose outcome is known, and whether they stand."""
+        self._changed: dict[bytes, dict[str, Any]] = {}
+        """Rows of the redemptions that are new or other than before, by presentation."""
+        self._counters: dict[bytes, int] = {}
+        self._found: dict[bytes, tuple[Pair, bytes]] = {}
+        """Conflicts to tell: the entry too many -> its ticket and list, the entry before."""
+        self._over: list[bytes] = []
+        """Conflicts that are none any more."""
+        self.in_conflict: set[bytes] = set()
+        """Presentations of this upload that are part of a standing conflict."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no conflict has anything to do with this."""
+        return not (self._found or self._over or self.in_conflict)
+
+    def judge(
+        self,
+        bodies: dict[bytes, list[dict[str, Any]]],
+        policy: EventPolicy | None,
+        tickets_known: dict[bytes, Row],
+    ) -> None:
+        """Compare the records of presentations (as JSON, by seq) with what is kept so far.
+
+        Args:
+            tickets_known: The rows of their tickets, as far as they were asked for.
+        """
+        outcomes = {presentation: add_up(records) for presentation, records in bodies.items()}
+        self._ended = {p: o.scan is not None and o.stands for p, o in outcomes.items() if o.closed}
+        told = {p: o for p, o in outcomes.items() if o.scan and _is_known(o)}
+        if not told:
+            return
+        rows = {p: self._row(p, o.scan, o.stands) for p, o in told.items() if o.scan}
+        pairs = {(row["ticket_key"], row["list"]) for row in rows.values()}
+        keys = {ticket_key for ticket_key, _ in pairs}
+        tickets_known |= self._later(keys - tickets_known.keys())
+        rights = {
+            (key, name): right_regardless(policy, tickets_known.get(key), name)
+            for key, name in pairs
+        }
+        # A staff pass has no end of uses; they are not looked at.
+        counted = {key for (key, _), right in rights.items() if not right.unlimited}
+        asked = [
+            (_REDEMPTIONS, {"named": list(rows)}),
+            (_CONFLICTS, {"named": list(keys)}),
+            standing(counted),
+        ]
+        before, conflicts, uses = ask(self._connection, asked, keys)
+        self._compare(rows, before)
+        self._count(told)
+        self._find(rights, conflicts, self._uses(uses))
+        self.in_conflict &= bodies.keys()
+
+    def _later(self, keys: Collection[bytes]) -> dict[bytes, Row]:
+        """Tickets whose scan came in an upload before this one."""
+        return by_key(ask(self._connection, [tickets(keys)])[0]) if keys else {}
+
+    def _row(self, presentation: bytes, scan: dict[str, Any], stands: bool) -> dict[str, Any]:
+        return {
+            "presentation": presentation,
+            "ticket_key": bytes.fromhex(scan["ticket_key"]),
+            "list": scan["list"],
+            "direction": scan["direction"],
+            "at": scan["at"],
+            "gate": self._caller.gate,
+            "device": self._caller.device,
+            "epoch": self._epoch,
+            "stands": int(stands),
+        }
+
+    def _compare(self, rows: dict[bytes, dict[str, Any]], before: Iterable[Row]) -> None:
+        known = {bytes(row["presentation"]): row["stands"] for row in before}
+        self._changed = {p: row for p, row in rows.items() if known.get(p) != row["stands"]}
+
+    def _count(self, told: dict[bytes, Outcome]) -> None:
+        counters = {
+            presentation: _counter(told[presentation].scan) for presentation in self._changed
+        }
+        self._counters = {p: counter for p, counter in counters.items() if counter is not None}
+
+    def _uses(self, rows: Iterable[Row]) -> dict[Pair, Uses]:
+        """All uses that stand once this upload is kept."""
+        before = [row for row in rows if bytes(row["presentation"]) not in self._changed]
+        return standing_uses([*before, *(r for r in self._changed.values() if r["stands"])])
+
+    def _find(self, rights: dict[Pair, Right], rows: Iterable[Row], uses: dict[Pair, Uses]) -> None:
+        known: dict[Pair, dict[bytes, Row]] = {}
+        for row in rows:
+            of_pair = known.setdefault((bytes(row["ticket_key"]), row["list"]), {})
+            of_pair[bytes(row["presentation"])] = row
+        for pair, right in rights.items():
+            found = {} if right.unlimited else _too_many(right, uses.get(pair, {}))
+            self._note(pair, known.pop(pair, {}), found)
+        for of_pair in known.values():  # of the same tickets, on other lists
+            self._in_conflict(
+                {p: bytes(row["other"]) for p, row in of_pair.items() if row["stands"]}
+            )
+
+    def _note(self, pair: Pair, known: dict[bytes, Row], found: dict[bytes, bytes]) -> None:
+        self._in_conflict(found)
+        for presentation, other in found.items():
+            if not _is_told(known.get(presentation), other):
+                self._found[presentation] = pair, other
+        gone = known.keys() - found.keys()
+        self._over += [presentation for presentation in gone if known[presentation]["stands"]]
+
+    def _in_conflict(self, found: dict[bytes, bytes]) -> None:
+        self.in_conflict |= found.keys() | set(found.values())
+
+    def keep(self) -> None:
+        """Write what was judged; each change with a number of its own."""
+        for state, stands in ((SETTLED, True), (ANNULLED, False)):
+            named = [p for p, standing_ in self._ended.items() if standing_ is stands]
+            settle(self._connection, self._caller, named, state)
+        if self._counters:
+            counted = [{"presentation": p, "counter": n} for p, n in self._counters.items()]
+            upsert(self._connection, reading, counted, ["presentation"])
+        if self._changed:
+            rows = list(self._changed.values())
+            upsert_numbered(self._connection, redemption, rows, "presentation", "redemption")
+        for presentation, (pair, other) in self._found.items():
+            self._tell(presentation, pair, other)
+        for presentation in self._over:
+            change = update(conflict).where(conflict.c.presentation == presentation)
+            number = next_number(self._connection, "conflict")
+            self._connection.execute(change.values(stands=0, cursor=number))
+
+    def _tell(self, presentation: bytes, pair: Pair, other: bytes) -> None:
+        row: dict[str, Any] = {"presentation": presentation, "other": other}
+        row |= {"ticket_key": pair[0], "list": pair[1]}
+        row |= {"cursor": next_number(self._connection, "conflict"), "stands": 1}
+        upsert(self._connection, conflict, [row | {"found": self._now}], ["presentation"])
 
 
 def _is_known(outcome: Outcome) -> bool:
@@ -97,80 +223,10 @@ def _is_known(outcome: Outcome) -> bool:
     return scan is not None and (outcome.closed or scan["direction"] == Direction.ENTRY)
 
 
-def _keep(
-    connection: Connection, caller: Caller, epoch: bytes, outcomes: Collection[Outcome]
-) -> None:
-    """Keep what is new of the outcomes, each with a number of its own."""
-    told = {bytes.fromhex(o.scan["presentation"]): o for o in outcomes if o.scan}
-    known = connection.execute(_REDEMPTIONS, {"named": list(told)}).mappings()
-    for row in known:
-        if row["stands"] == told[bytes(row["presentation"])].stands:
-            del told[bytes(row["presentation"])]
-    if not told:
-        return
-    first = next_number(connection, "redemption", len(told))
-    rows = [
-        {
-            "presentation": presentation,
-            "cursor": cursor,
-            "ticket_key": bytes.fromhex(outcome.scan["ticket_key"]),
-            "list": outcome.scan["list"],
-            "direction": outcome.scan["direction"],
-            "at": outcome.scan["at"],
-            "gate": caller.gate,
-            "device": caller.device,
-            "epoch": epoch,
-            "stands": int(outcome.stands),
-        }
-        for cursor, (presentation, outcome) in enumerate(told.items(), first)
-        if outcome.scan
-    ]
-    upsert(connection, redemption, rows, ["presentation"])
-    counters = {presentation: _counter(outcome.scan) for presentation, outcome in told.items()}
-    counted = [{"presentation": p, "counter": n} for p, n in counters.items() if n is not None]
-    if counted:
-        upsert(connection, reading, counted, ["presentation"])
-
-
 def _counter(scan: dict[str, Any] | None) -> int | None:
     """Of the card's message; one that no card can have would stop every gate that reads it."""
     counter = scan.get("counter") if scan and scan.get("format") == Format.NTAG424 else None
     return counter if type(counter) is int and 0 <= counter <= MAX_COUNTER else None
-
-
-def find_conflicts(connection: Connection, presentations: Collection[bytes], now: float) -> None:
-    """Compare the standing entries of these presentations' tickets with what each allows; keep
-    and clear conflicts.
-    """
-    rows = connection.execute(_REDEMPTIONS, {"named": list(presentations)}).mappings()
-    pairs = {(bytes(row["ticket_key"]), row["list"]) for row in rows}
-    keys = {ticket_key for ticket_key, _ in pairs}
-    policy, tickets = policy_in_force(connection), ticket_rows(connection, keys)
-    rights = {(k, name): right_regardless(policy, tickets.get(k), name) for k, name in pairs}
-    # A staff pass has no end of uses; they are not looked at.
-    uses = standing_uses(connection, {k for (k, _), right in rights.items() if not right.unlimited})
-    known: dict[tuple[bytes, str], dict[bytes, RowMapping]] = {}
-    for row in connection.execute(_CONFLICTS, {"named": list(keys)}).mappings():
-        of_pair = known.setdefault((bytes(row["ticket_key"]), row["list"]), {})
-        of_pair[bytes(row["presentation"])] = row
-    for pair, right in rights.items():
-        found = {} if right.unlimited else _too_many(right, uses[pair])
-        _note_conflicts(connection, pair, known.get(pair, {}), found, now)
-
-
-def _note_conflicts(
-    connection: Connection,
-    pair: tuple[bytes, str],
-    known: dict[bytes, RowMapping],
-    found: dict[bytes, bytes],
-    now: float,
-) -> None:
-    for presentation, other in found.items():
-        if not _is_told(known.get(presentation), other):
-            place = {"ticket_key": pair[0], "list": pair[1], "found": now}
-            _tell(connection, place | {"presentation": presentation, "other": other})
-    for presentation in known.keys() - found.keys():
-        _clear(connection, known[presentation])
 
 
 def _too_many(right: Right, uses: Uses) -> dict[bytes, bytes]:
@@ -184,26 +240,8 @@ def _too_many(right: Right, uses: Uses) -> dict[bytes, bytes]:
     return found
 
 
-def _is_told(known: RowMapping | None, other: bytes) -> bool:
+def _is_told(known: Row | None, other: bytes) -> bool:
     return known is not None and bool(known["stands"]) and bytes(known["other"]) == other
-
-
-def _tell(connection: Connection, row: dict[str, Any]) -> None:
-    row |= {"cursor": next_number(connection, "conflict"), "stands": 1}
-    upsert(connection, conflict, [row], ["presentation"])
-
-
-def _clear(connection: Connection, row: RowMapping) -> None:
-    if row["stands"]:
-        change = update(conflict).where(conflict.c.presentation == row["presentation"])
-        connection.execute(change.values(stands=0, cursor=next_number(connection, "conflict")))
-
-
-def in_conflict(connection: Connection, presentations: Collection[bytes]) -> set[bytes]:
-    """Which of ``presentations`` are part of a standing conflict."""
-    rows = connection.execute(_EITHER_END, {"named": list(presentations)})
-    found = {bytes(end) for row in rows for end in row}
-    return found & set(presentations)
 
 
 def conflict_of(connection: Connection, presentation: bytes) -> dict[str, object]:

@@ -15,8 +15,9 @@ from sqlalchemy import (
     select,
 )
 
-from central.event import Central, policy_in_force
+from central.event import POLICY, Central, policy_of
 from central.organiser.overview import masked
+from central.questions import ask
 from central.schema import conflict, redemption, ticket
 from tickets.rows import Status
 
@@ -145,7 +146,8 @@ def detail(central: Central, key: bytes) -> dict[str, Any] | None:
         row = row_of(connection, key)
         if row is None:
             return None
-        policy = policy_in_force(connection)
+        (rows,) = ask(connection, [POLICY])
+        policy = policy_of(rows)
         product = policy.product(row["product"]) if policy else None
         uses = select(redemption).where(redemption.c.ticket_key == key)
         uses = uses.order_by(redemption.c.at.desc()).limit(100)

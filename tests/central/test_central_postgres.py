@@ -13,12 +13,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import DBAPIError
 
 from central import postgres
 from central.app import create_app
 from central.database import create_database, open_database
 from central.errors import CentralFault
+from central.inserts import next_number
 from central.organiser import overview
 from store.records import Kind
 from tests.central.conftest import TestClient
@@ -211,7 +213,7 @@ def test_a_lock_that_does_not_come_is_busy(
 ) -> None:
     """Another writer holds the database: 503, ask again; afterwards all works."""
     monkeypatch.setattr(postgres, "alone", in_no_time(postgres.alone))
-    monkeypatch.setattr(postgres, "together", in_no_time(postgres.together))
+    monkeypatch.setattr(postgres, "ask", in_no_time(postgres.ask))
     beat = {"nonce": "00" * 16, "health": {}}
     with psycopg.connect(db) as other:
         other.execute("SELECT pg_advisory_xact_lock(8470, 0)")
@@ -223,9 +225,9 @@ def test_a_lock_that_does_not_come_is_busy(
 def in_no_time(lock: Any) -> Any:
     """The same lock, given up at once."""
 
-    def wait(connection: Any, *things: Any) -> None:
+    def wait(connection: Any, *things: Any) -> Any:
         connection.exec_driver_sql("SET LOCAL lock_timeout = '20ms'")
-        lock(connection, *things)
+        return lock(connection, *things)
 
     return wait
 
@@ -234,12 +236,12 @@ def in_no_time(lock: Any) -> Any:
 def test_claims_of_other_tickets_pass_one_that_is_being_judged(rig: CentralRig) -> None:
     """A claim waits for its own ticket and its own presentation, and for no other's."""
     database = rig.central.database
-    with database.claiming(b"presentation", b"ticket"):
-        with database.claiming(b"another", b"one more") as connection:
+    with database.judging([b"presentation"], [b"ticket"], asked=[]):
+        with database.judging([b"another"], [b"one more"], asked=[]) as (connection, _):
             assert connection.exec_driver_sql("SELECT 1").scalar() == 1
-        for things in ((b"ticket",), (b"x", b"presentation")):
+        for things in ([[b"ticket"]], [[b"x"], [b"presentation"]]):
             with pytest.raises(DBAPIError) as caught, database.engine.connect() as waiting:
-                in_no_time(postgres.together)(waiting, things)
+                in_no_time(postgres.ask)(waiting, [], things)
             assert postgres.is_busy(caught.value)
 
 
@@ -266,3 +268,48 @@ def test_an_address_of_another_kind_is_named(url: str) -> None:
     """Two databases are tested; others are refused before anything is loaded."""
     with pytest.raises(CentralFault):
         open_database(url)
+
+
+@ON_POSTGRESQL
+def test_a_call_waits_for_postgresql_few_times(
+    rig: CentralRig, north: Device, tmp_path: Path
+) -> None:
+    """Each exchange waits for another process: what is asked goes out together, and what is told
+    goes out with the commit."""
+    rig.import_csv("id\n" + "".join(f"T{number}\n" for number in range(12)))
+    log = tmp_path / "wire"
+
+    def cost(call: Any, *given: Any) -> int:
+        log.write_bytes(b"")
+        call(*given)
+        return log.read_bytes().count(b"ReadyForQuery")
+
+    with log.open("ab", buffering=0) as file:
+        traced = (rig.central.database.engine, "checkout", traces_to(file.fileno()))
+        sqlalchemy_event.listen(*traced)
+        for number in range(12):  # until every statement is prepared
+            presentation, key = os.urandom(16), rig.key(f"T{number}")
+            claim = cost(north.claim, presentation, key)
+            upload = cost(north.upload, north.scan(presentation, key), north.outcome(presentation))
+        sqlalchemy_event.remove(*traced)
+        rig.central.database.close()
+    assert (claim, upload) == (6, 6)
+
+
+def traces_to(fd: int) -> Any:
+    """Have libpq write every message of a connection to a file."""
+    return lambda raw, *_: raw.pgconn.trace(fd)
+
+
+@ON_POSTGRESQL
+def test_the_first_numbers_of_a_feed_are_given_once(rig: CentralRig) -> None:
+    """Two that both find no counter: the second waits for the first, and counts on."""
+    database, together = rig.central.database, threading.Barrier(2, timeout=20)
+
+    def take(thing: bytes) -> int:
+        with database.judging([thing], asked=[]) as (connection, _):
+            together.wait()
+            return next_number(connection, "a new one")
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(take, (b"one", b"other"))) == [1, 2]

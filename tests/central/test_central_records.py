@@ -361,3 +361,14 @@ def test_any_records_add_up_to_something(rows: list[dict[str, Any]]) -> None:
     if outcome.scan is not None:
         assert (outcome.scan["kind"], outcome.scan["verdict"]) == ("scan", "admitted")
     assert outcome.closed or outcome.stands
+
+
+def test_a_gates_records_settle_its_own_claims_alone(
+    rig: CentralRig, north: Device, south: Device
+) -> None:
+    """Whoever learns of another gate's presentation cannot give its claim back by records."""
+    presentation = new()
+    assert north.claim(presentation, rig.key("A1")) == {"result": "granted"}
+    scan = south.scan(presentation, rig.key("A1"))
+    south.upload(scan, south.outcome(presentation, Kind.NO_PASSAGE))
+    assert south.claim(new(), rig.key("A1"))["result"] == "taken"
