@@ -18,6 +18,8 @@ from tickets.errors import GateError
 MOST_MESSAGE = 64 << 10
 MOST_PAYLOAD = 8 << 10
 """Bytes of a payload. A QR code holds 2953 (version 40-L, ISO/IEC 18004), a tag up to 8 KiB."""
+MEDIA = frozenset({"qr", "nfc", "wedge"})
+"""What a reader reads by; what a steward typed comes another way."""
 MOST_COUNTERS = 64
 HEARTBEAT_EVERY = 0.5
 """Seconds at most between two messages of a healthy reader."""
@@ -142,15 +144,17 @@ def _read(body: Mapping[str, Any]) -> Message:
         card = card_from_json(body["card"]) if "card" in body else None
         if card and payload:
             raise _strange("names a card and a code in one")
-        return Sighting(payload, str(body["medium"]), _finite(body["size"]), at, card)
+        if body["medium"] not in MEDIA:
+            raise _strange("was read by an unknown medium")
+        return Sighting(payload, body["medium"], _finite(body["size"]), at, card)
     if kind == "heartbeat":
         counters = _counters(body.get("counters", {}))
-        return Heartbeat(at, int(body["frames"]), str(body["state"]), counters)
-    name = str(body["name"]) if kind in ("fault", "recovered", "notice") else ""
+        return Heartbeat(at, int(body["frames"]), _text(body["state"]), counters)
+    name = _text(body["name"]) if kind in ("fault", "recovered", "notice") else ""
     if kind == "notice":
-        return Notice(name, str(body["cause"]), str(body["remedy"]), at)
+        return Notice(name, _text(body["cause"]), _text(body["remedy"]), at)
     if kind == "fault":
-        cause, remedy = str(body["cause"]), str(body["remedy"])
+        cause, remedy = _text(body["cause"]), _text(body["remedy"])
         return Fault(name, cause, remedy, at, bool(body["lasting"]))
     if kind == "recovered":
         return Recovered(name, at)
@@ -175,13 +179,19 @@ def card_from_json(told: Any) -> CardWord:
     if counter is not None and type(counter) is not int:
         raise CardMalformed("a counter that is none")
     uid, proof = bytes.fromhex(told["uid"]), Proof(told["proof"])
-    return CardWord(uid, proof, counter, str(told["detail"]))
+    return CardWord(uid, proof, counter, _text(told["detail"]))
 
 
 def _counters(value: Any) -> dict[str, int]:
     if not isinstance(value, dict) or len(value) > MOST_COUNTERS:
         raise _strange("has counters that are none")
-    return {str(name): int(count) for name, count in value.items()}
+    return {_text(name): int(count) for name, count in value.items()}
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    text.encode()  # JSON can spell characters that no journal can store: that raises ValueError
+    return text
 
 
 def _finite(value: Any) -> float:

@@ -82,6 +82,13 @@ def test_no_bytes_from_a_child_crash_the_parent(data):
         b'{"kind": "heartbeat", "at": 1, "frames": 1, "state": "ok", "counters": {"a": null}}',
         b'{"kind": "sighting", "payload": "", "medium": "qr", "size": NaN, "at": 1}',
         b'{"kind": "sighting", "payload": "", "medium": "qr", "size": 1e999, "at": 1}',
+        b'{"kind": "sighting", "at": 0, "payload": "QQ==", "size": 1, "medium": "typed"}',
+        b'{"kind": "sighting", "at": 0, "payload": "QQ==", "size": 1, "medium": ["qr"]}',
+        b'{"kind": "sighting", "at": 0, "payload": "", "size": 1, "medium": "nfc", '
+        b'"card": {"uid": "04", "proof": "forged", "detail": "\\ud800"}}',
+        b'{"kind": "fault", "at": 0, "name": "x", "cause": "\\ud800", "remedy": "", "lasting": 1}',
+        b'{"kind": "notice", "at": 0, "name": "\\ud800", "cause": "", "remedy": ""}',
+        b'{"kind": "heartbeat", "at": 0, "frames": 1, "state": "\\ud800"}',
     ],
 )
 def test_hostile_message_is_refused_by_name(data):
