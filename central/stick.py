@@ -14,6 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from nacl.exceptions import CryptoError
 from nacl.public import SealedBox
 from nacl.signing import VerifyKey
 from sqlalchemy import select
@@ -154,10 +155,23 @@ def read_requests(stick: Stick) -> dict[str, dict[str, str]]:
             asked = json.loads(stick.read(path, MOST_REQUEST))
             gate, public_key = str(asked["gate"]), str(asked["public_key"])
             name = device_name(bytes.fromhex(public_key))
-        except (StickFault, ValueError, KeyError, TypeError, RecursionError):
+            sealed_for(public_key)
+        except (StickFault, ValueError, KeyError, TypeError, RecursionError, CryptoError):
+            continue
+        # It goes to an organiser's terminal, and nobody has signed it.
+        if not gate.isprintable():
             continue
         found[name] = {"gate": gate, "public_key": public_key, "software": "admit"}
     return found
+
+
+def sealed_for(public_key: str) -> SealedBox:
+    """A box that only the device with this key (hex) can open.
+
+    Raises:
+        ValueError, CryptoError: no gate can have this key.
+    """
+    return SealedBox(VerifyKey(bytes.fromhex(public_key)).to_curve25519_public_key())
 
 
 def device_name(public_key: bytes) -> str:
@@ -174,8 +188,7 @@ def _enrolment(
         answer = enrol(central, Body({**asked, "token": token}))
     except ProtocolError as error:
         raise CentralFault(error.cause, error.remedy) from error
-    public = VerifyKey(bytes.fromhex(asked["public_key"])).to_curve25519_public_key()
-    sealed = SealedBox(public).encrypt(json.dumps(answer).encode())
+    sealed = sealed_for(asked["public_key"]).encrypt(json.dumps(answer).encode())
     said = {"event": central.event, "device": name, "sealed": base64.b64encode(sealed).decode()}
     path = f"enrolments/{name}"
     return {path: stick.write(path, signed_json("enrolment", said, *central.signer))}
@@ -200,9 +213,10 @@ def _answers(central: Central, stick: Stick) -> dict[str, Held]:
             files[path] = stick.write(path, signed_json("answers", said, *central.signer))
     after = 0
     while (page := redemptions_after(central, after))["redemptions"]:
+        # A page says behind which it comes: one that was taken off the stick is missed.
+        said = {"event": central.event, "after": after, **page}
         after = page["next"]  # type: ignore[assignment]
         path = f"answers/redemptions-{after:012d}"
-        said = {"event": central.event, **page}
         files[path] = stick.write(path, signed_json("redemptions", said, *central.signer))
     return files
 
@@ -233,4 +247,14 @@ def _answer(central: Central, caller: Caller) -> dict[str, Any]:
             told = [{"seq": row.seq, "reason": row.reason} for row in connection.execute(reasons)]
             journals[epoch.hex()] = {"up_to": up_to, "parked": told[:500]}
     said = {"event": central.event, "device": caller.device, "journals": journals}
-    return said | {"conflicts": conflicts_after(central, caller, 0)}
+    return said | {"conflicts": _conflicts(central, caller)}
+
+
+def _conflicts(central: Central, caller: Caller) -> dict[str, Any]:
+    found: list[dict[str, Any]] = []
+    page, after = conflicts_after(central, caller, 0), 0
+    while page["next"] != after:  # a page may be full of other gates' conflicts
+        found += page["conflicts"]  # type: ignore[arg-type]
+        after = page["next"]  # type: ignore[assignment]
+        page = conflicts_after(central, caller, after)
+    return {"conflicts": found, "next": after}

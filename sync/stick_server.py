@@ -20,6 +20,12 @@ _STATEMENT = re.compile(r"statements/(\d{12})-([a-z]+)")
 _REDEMPTIONS = re.compile(r"answers/redemptions-(\d{12})")
 
 
+class _AllConflicts(Conflicts):
+    """Of one gate, in one file; the file's size is their bound."""
+
+    conflicts: list[ConflictRow]
+
+
 class StickUnread(ServerFault):
     """A list on the stick cannot be read now; asked again at the next round."""
 
@@ -122,7 +128,10 @@ class StickServer:
         for name in self._index.within("answers"):
             match = _REDEMPTIONS.fullmatch(name)
             if match and int(match[1]) > after:
-                page = self._model(Redemptions, name, self.signed("redemptions", name))
+                said = self.signed("redemptions", name)
+                page = self._model(Redemptions, name, said)
+                if type(said.get("after")) is not int or said["after"] > after:
+                    raise StickTorn(f"a file before {name} is missing")
                 return page.redemptions, page.next
         return [], after
 
@@ -132,7 +141,7 @@ class StickServer:
         if not self.is_news or name not in self._index.files:
             return [], after
         said = self.signed("answers", name)
-        page = self._model(Conflicts, name, said.get("conflicts"))
+        page = self._model(_AllConflicts, name, said.get("conflicts"))
         return [row for row in page.conflicts if row.cursor > after], max(after, page.next)
 
     def signed(self, kind: str, name: str) -> dict[str, Any]:

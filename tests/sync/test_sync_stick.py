@@ -34,6 +34,7 @@ from sync.stick_export import RECORDS, Exporter
 from sync.stick_pull import EnrolmentAwaited, StickForged, StickOlder, StickPuller
 from sync.stick_server import StickServer, StickUnread
 from tests.rigs.central_rig import EVENT, make_event
+from tickets import cose
 from tickets.cose import key_id
 from tickets.key_files import Role, load_key
 from tickets.keyring import pinned
@@ -533,3 +534,62 @@ def test_answers_that_the_organiser_has_not_signed_acknowledge_nothing(gate, sti
     with pytest.raises(StickFault, match="not signed by the organiser"):
         gate.poll()
     assert gate.mirror.position(f"records/{gate.scanner.epoch.hex()}") == 0
+
+
+def test_a_file_of_redemptions_that_was_taken_off_is_missed(
+    tmp_path, gate, central, stick, monkeypatch
+):
+    """Whoever carries a stick must not choose which used tickets a gate hears of."""
+    monkeypatch.setattr("central.feeds.PAGE", 1)
+    other = Gate(tmp_path / "south", central, stick, name="south")
+    with pytest.raises(EnrolmentAwaited):
+        other.poll()
+    write_stick(central.central, stick, [other.device])
+    other.poll()
+    for name in ("A1", "A2"):
+        other.scanner.entry(central.key(name))
+    other.exporter.round(other.scanner)
+    imported(central, stick)
+    write_stick(central.central, stick)
+    held = Stick(stick)
+    files = dict(held.index().files)
+    first, second = [name for name in sorted(files) if "redemptions" in name]
+    held.write_index(EVENT, {n: h for n, h in files.items() if n != first}, 2e9)
+    with pytest.raises(StickTorn, match="before answers/redemptions-"):
+        gate.poll()
+    assert gate.mirror.position("redemptions") == 0
+    assert second in held.index().files
+
+
+def test_every_conflict_of_a_gate_goes_to_it_behind_any_number_of_others(
+    gate, central, stick, monkeypatch
+):
+    """The server's feed is read to its end: the first page may be full of other gates' rows."""
+    pages = {
+        0: {"conflicts": [], "next": 500},
+        500: {"conflicts": [{"cursor": 501}], "next": 501},
+        501: {"conflicts": [], "next": 501},
+    }
+    monkeypatch.setattr("central.stick.conflicts_after", lambda _c, _g, after: pages[after])
+    gate.scanner.record()
+    gate.exporter.round(gate.scanner)
+    imported(central, stick)
+    write_stick(central.central, stick)
+    data = Stick(stick).read(f"answers/{gate.device}", 1 << 20)
+    said = json.loads(cose.split(data).payload)
+    assert said["conflicts"] == {"conflicts": [{"cursor": 501}], "next": 501}
+
+
+@pytest.mark.parametrize(
+    ("gate_name", "public_key"),
+    [
+        ("north\x1b[2K\rsouth", SigningKey(bytes(32)).verify_key.encode().hex()),
+        ("north", "00" * 32),
+    ],
+    ids=["writes over the organiser's terminal", "a key that nothing can be sealed for"],
+)
+def test_a_request_that_no_gate_makes_is_passed_over(central, stick, gate_name, public_key):
+    write_stick(central.central, stick)
+    request = json.dumps({"gate": gate_name, "public_key": public_key}).encode()
+    Stick(stick).write("requests/0123456789abcdef.json", request)
+    assert write_stick(central.central, stick).waiting == {}
