@@ -171,6 +171,7 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
+@pytest.mark.timeout(300)
 def test_ten_thousand_taps_leave_nothing_behind():
     """Every kind of card, hostile ones among them; memory is compared after the first part."""
     bench = Bench()

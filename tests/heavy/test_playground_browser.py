@@ -38,7 +38,7 @@ FLAGS += ["--disable-background-networking", "--autoplay-policy=no-user-gesture-
 LAPTOP = {"width": 1366, "height": 768}
 PHONE = {"width": 390, "height": 844}
 README = {"width": 1280, "height": 720}
-PATIENCE = 20_000
+PATIENCE = 60_000
 """Milliseconds after which a test gives up; nothing takes this long unless it is broken."""
 LARGEST_PICTURE = 200_000
 TOUR = json.loads((ROOT / "playground/static/tour.json").read_text("utf-8"))

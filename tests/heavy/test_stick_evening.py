@@ -1,5 +1,6 @@
 """A whole evening without a network: a real gate in a network of its own, and a stick."""
 
+import base64
 import json
 import os
 import random
@@ -163,6 +164,9 @@ def test_an_evening_by_stick_loses_no_record_and_doubles_none(tmp_path, event):
         cancel(event.central, f"T{GUESTS + 1}")
         admit(event, "stick", gate.stick)
         until(lambda: answered(gate) >= len(journal), "the gate knows what has arrived")
+        code = base64.b64encode(code_of(event, f"T{GUESTS + 1}").encode()).decode()
+        asked = {"op": "judge", "lane": "entry", "payload": code}  # changes nothing
+        until(lambda: gate.order(**asked)["reason"] == "cancelled", "the gate knows of it")
         refused = gate.present(code_of(event, f"T{GUESTS + 1}"))
         assert refused["reason"] == "cancelled"
 
