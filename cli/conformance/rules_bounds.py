@@ -1,6 +1,6 @@
 """Rules of what is malformed, too large, or no call at all."""
 
-from cli.conformance.event import TestEvent
+from cli.conformance.event import TestEvent, new
 from cli.conformance.rules import expect, rule
 from cli.conformance.rules_door import refused
 
@@ -30,6 +30,18 @@ def _(event: TestEvent) -> None:
         refused(event.north.claim(bytes(16), key, **changes), 400, "body_malformed")
     for short in (b"", bytes(15), bytes(17)):
         refused(event.north.claim(short, key), 400, "body_malformed")
+
+
+@rule(
+    "bounds.unknown",
+    "A field that the server does not know is left alone",
+    "Read the fields that you know: a newer gate may say more",
+)
+def _(event: TestEvent) -> None:
+    presentation = new()
+    answer = event.north.claim(presentation, event.single(), of_next_year=[1])
+    expect(answer.json == {"result": "granted"}, answer)
+    event.north.annul(presentation)
 
 
 @rule(

@@ -105,6 +105,21 @@ def _(event: TestEvent) -> None:
 
 
 @rule(
+    "claims.instead_of",
+    "A claim gives back the gate's own earlier one that it is instead of, and no other gate's",
+    "Annul the presentation in instead_of, as DELETE does, before the entry is judged",
+)
+def _(event: TestEvent) -> None:
+    first, second, key = new(), new(), event.single()
+    says(event.north.claim(first, key), _GRANTED)
+    theirs = event.south.claim(new(), key, instead_of=first.hex())
+    refused(theirs, 403, "claim_of_another_device")
+    says(event.north.claim(second, key, instead_of=first.hex()), _GRANTED)
+    says(event.north.claim(first, key), _OVERTAKEN)
+    event.north.annul(second)
+
+
+@rule(
     "claims.reused",
     "A presentation holds a claim for one ticket",
     "Answer 409 presentation_reused when it comes with another ticket, list or direction",
@@ -211,7 +226,8 @@ def _(event: TestEvent) -> None:
 def _(event: TestEvent) -> None:
     key = event.single()
     presentation = event.north.enter(key)
-    says(event.north.claim(presentation, key), _GRANTED)
+    # The other gate first: once north's claim is there, it alone would be in the way.
     answer = event.south.claim(new(), key).json
     told = (answer.get("result"), answer.get("gate"))
     expect(told == ("taken", event.north.name), answer)
+    says(event.north.claim(presentation, key), _GRANTED)

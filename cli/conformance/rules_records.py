@@ -6,6 +6,7 @@ from cli.conformance.event import TestEvent, new
 from cli.conformance.gate import Gate
 from cli.conformance.rules import expect, rule
 from store.records import Kind
+from tickets.credential import Format
 
 
 def row_of(event: TestEvent, gate: Gate, presentation: bytes) -> dict[str, Any] | None:
@@ -117,6 +118,19 @@ def _(event: TestEvent) -> None:
     wanted |= {"gate": gate.name, "device": gate.device, "epoch": gate.epoch.hex()}
     told = {name: found.get(name) for name in wanted}
     expect(told == wanted and isinstance(found.get("at"), int | float), found)
+
+
+@rule(
+    "records.counter",
+    "The counter of a card's message reaches the other gates with its entry",
+    "Keep the counter of a scan whose format is NTAG424, and put it into its row of the feed",
+)
+def _(event: TestEvent) -> None:
+    presentation = new()
+    scan = event.north.scan(presentation, event.single(), format=Format.NTAG424, counter=7)
+    event.north.results(scan, event.north.record(Kind.PASSAGE, presentation))
+    told = (row_of(event, event.south, presentation) or {}).get("counter")
+    expect(told == 7, f"the counter 7 is told as {told!r}")
 
 
 @rule(

@@ -142,6 +142,23 @@ def dropping(field: str, value: str) -> Mutation:
     return asked
 
 
+def less(field: str) -> Mutation:
+    """A server that does not know a field of the call."""
+
+    def asked(wire: Wire, call: Call, headers: Mapping[str, str]) -> Answer:
+        return wire(
+            *call[:2], json.dumps(without(field)(json.loads(call[2] or b""))).encode(), headers
+        )
+
+    return asked
+
+
+def strict(wire: Wire, call: Call, headers: Mapping[str, str]) -> Answer:
+    """A server that refuses a field it does not know."""
+    is_known = "of_next_year" not in json.loads(call[2] or b"")
+    return wire(*call, headers) if is_known else Answer(400, b'{"error": "body_malformed"}')
+
+
 OK = says()
 GRANTED = says(result="granted")
 CLAIM = ("POST", "/v1/claims")
@@ -195,6 +212,10 @@ MUTATIONS: list[tuple[str, Mutation]] = [
     ("claims.entries", on(*CLAIM, swapped("taken", "granted"))),
     ("claims.annulled", on("DELETE", "/v1/claims", says(result="annulled"))),
     ("claims.tombstone", on("DELETE", "/v1/claims", says(result="annulled"))),
+    ("claims.instead_of", on(*CLAIM, less("instead_of"))),
+    ("claims.instead_of", becomes(403, "claim_of_another_device", GRANTED)),
+    ("records.counter", on(*FEED, each("redemptions", without("counter")))),
+    ("bounds.unknown", on(*CLAIM, strict)),
     ("claims.reused", becomes(409, "presentation_reused", GRANTED)),
     ("claims.owner", becomes(403, "claim_of_another_device", says(result="annulled"))),
     ("claims.refused", on(*CLAIM, turned(lambda b: {"result": "granted"}))),
@@ -204,6 +225,7 @@ MUTATIONS: list[tuple[str, Mutation]] = [
     ("claims.settled", on(*RECORDS, dropping("kind", "passage"))),
     ("claims.turned_back", on(*RECORDS, dropping("kind", "no_passage"))),
     ("claims.overtaken", on(*RECORDS, dropping("kind", "scan"))),
+    ("claims.overtaken", on(*CLAIM, swapped("granted", "taken"))),
     ("records.stored", on(*RECORDS, rows("answers", lambda r: r[::-1]))),
     ("records.again", on(*RECORDS, swapped("duplicate", "stored"))),
     ("records.again", on(*RECORDS, dropping("kind", "scan"))),
