@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nacl.exceptions import CryptoError
-from nacl.public import SealedBox
+from nacl.public import PublicKey, SealedBox
 from nacl.signing import VerifyKey
 from sqlalchemy import select
 
@@ -165,7 +165,7 @@ def read_requests(stick: Stick) -> dict[str, dict[str, str]]:
     return found
 
 
-def sealed_for(public_key: str) -> SealedBox:
+def sealed_for(public_key: str) -> "SealedBox[PublicKey]":
     """A box that only the device with this key (hex) can open.
 
     Raises:
