@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from qr_pictures import TICKET, blurred, dim, frame, noisy, pixels, turned
 
-from drivers import decoders
+from drivers import decoders, rescue
 from drivers.canvas import on_canvas
 from drivers.decoders import Symbol, decoder_named, zxing
 from drivers.errors import DecoderMissing, FrameError
@@ -217,6 +217,24 @@ def test_rescue_resumes_when_a_ticket_enters():
     assert len(eyes.looks) == before + 2
 
 
+def test_ticket_that_enters_little_by_little_counts_as_a_change():
+    """Each frame is held against the first of the scene, not against the one before."""
+    scene, view = Scene(), frame()
+    assert scene.changed(view)
+    changes = 0
+    for row in range(0, 400, 2):
+        view[row : row + 2, 400:700] = 0
+        changes += scene.changed(view)
+    assert changes > 5
+
+
+def test_frame_too_large_to_be_enlarged_is_looked_at_as_it_is(monkeypatch):
+    """Four times the memory of a large frame is more than a small board should be asked for."""
+    monkeypatch.setattr(rescue, "ENLARGED_PIXELS", 200 * 300 - 1)
+    assert [p.change(frame()[:200, :300]).shape for p in PASSES] == [(200, 300)] * len(PASSES)
+    assert max(p.change(frame()[:200, :299]).shape for p in PASSES) == (400, 598)
+
+
 def test_rescue_is_left_out_when_the_plain_pass_took_too_long():
     ticks = iter(range(100))
     decoder = RotatingDecoder(eyes := Eyes(), budget=0.5, timer=lambda: float(next(ticks)))
@@ -284,6 +302,21 @@ def test_live_camera_reads_within_one_round_what_a_plain_look_misses(case, image
     assert zxing(image, True) == [], "the case must be one that needs rescue"
     found = [decoder.decode(noisy(image, 0.5, seed)) for seed in range(len(PASSES))]
     assert [Symbol(TICKET, s[0].size) for s in found if s][:1] != [], case
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("flatten", noisy(dim(frame(pixels(scale=5)), 0.03), 2)),
+        ("refocus", blurred(frame(pixels(scale=6)), 3.9)),
+        ("enlarge", blurred(far_away(1.9), 0.8)),
+    ],
+)
+def test_each_rescue_pass_reads_what_no_other_look_does(name, image):
+    """Else it would be a frame lost for the two others."""
+    image = noisy(image, 0.5, 1)
+    assert zxing(image, True) == []
+    assert [p.name for p in PASSES if zxing(p.change(image), True)] == [name]
 
 
 # --- the second opinion

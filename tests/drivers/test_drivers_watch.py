@@ -13,6 +13,7 @@ from benchmarks import lenses
 from benchmarks.optics import sensor
 from drivers import camera_sim
 from drivers.decoders import Symbol
+from drivers.eyesight import Eyesight, Sight
 from drivers.watch import (
     BLACK_AFTER,
     BLURRED_AFTER,
@@ -130,6 +131,27 @@ def test_sharp_things_that_stood_before_it_make_no_blur_of_what_lies_behind_the_
     lane = Lane()
     lane.sees(scene("counter, in focus"), 20)
     assert lane.sees(scene("hall, out of focus"), LONG) == [PictureState.OK]
+
+
+def test_half_of_its_edges_is_no_alarm_and_no_end_of_one():
+    """Between the two limits a scene stays what it was: no fault that comes and goes."""
+    half = scene("counter, in focus", blur=2.0)
+    lane = Lane()
+    lane.sees(scene("counter, in focus"), 20)
+    assert lane.sees(half, LONG) == [PictureState.OK]
+    lane.sees(scene("counter, in focus", blur=5.0), BLURRED_AFTER + 20)
+    assert lane.sees(half, LONG) == [PictureState.BLURRED]
+
+
+def test_picture_is_judged_once_a_second_however_many_frames_come(monkeypatch):
+    """A look costs as much as a decoding: at 30 frames a second it must stay a thirtieth."""
+    looks, watch = [], PictureWatch(0.0)
+    monkeypatch.setattr(
+        Eyesight, "look", lambda self, frame: looks.append(0) or Sight(99, 99, None, frame)
+    )
+    for number in range(90):
+        watch.saw(scene("counter, in focus")[number % 3], number / 30)
+    assert len(looks) == 3
 
 
 def test_passers_by_do_not_hide_that_a_scene_is_blurred():
