@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select, update
 
 from central.errors import CentralFault
 from central.event import Central
-from central.inserts import next_number, statement_for
+from central.inserts import bulk_insert, next_number
 from central.lists import publish_list, refresh
 from central.schema import ticket
 from tickets.csv_rows import BadRow, TicketRow, read_rows
@@ -96,11 +96,13 @@ def _columns(central: Central, row: TicketRow, batch: int) -> dict[str, Any]:
 
 
 def _upsert(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    statement = statement_for(connection.dialect.name, ticket)
+    statement, columns = bulk_insert(connection, ticket, rows, "key")
     changes = {name: statement.excluded[name] for name in rows[0] if name not in ("key", "flags")}
     kept = ticket.c.flags.bitwise_and(int(Status.CANCELLED))
     changes["flags"] = statement.excluded.flags.bitwise_or(kept)
-    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changes), rows)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["key"], set_=changes), columns
+    )
 
 
 def _withdraw_replaced(connection: Connection, references: list[str], batch: int) -> int:

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy import Connection, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from central import schema
@@ -46,6 +46,25 @@ def upsert(
 def statement_for(dialect: str, table: Table) -> Any:
     """INSERT with ON CONFLICT: both dialects have it, each with a class of its own."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def bulk_insert(
+    connection: Connection, table: Table, rows: list[dict[str, Any]], key: str
+) -> tuple[Any, Any]:
+    """An INSERT of many rows, and its values; of two with the same ``key`` the later counts.
+
+    PostgreSQL gets them as one statement, a list for each column: it takes a row of its own in
+    ten times the time.
+    """
+    statement = statement_for(connection.dialect.name, table)
+    if connection.dialect.name != "postgresql":
+        return statement, rows
+    last = {row[key]: row for row in rows}.values()
+    kinds = {name: postgresql.ARRAY(table.c[name].type) for name in rows[0]}
+    lists = func.unnest(*(bindparam(name, type_=kind) for name, kind in kinds.items()))
+    found = lists.table_valued(*kinds).render_derived()
+    taken = select(*(found.c[name] for name in kinds))
+    return statement.from_select(list(kinds), taken), {n: [r[n] for r in last] for n in kinds}
 
 
 # Building a statement takes longer than SQLite takes to carry it out: each is built once.
