@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from sqlalchemy import Connection, select
@@ -22,13 +22,13 @@ class Central:
 
     database: Database
     event: str
-    event_key: bytes
+    event_key: bytes = field(repr=False)  # no secret in a log
     """32 bytes; gates get it when they enrol."""
-    list_seed: bytes
+    list_seed: bytes = field(repr=False)
     """Ed25519 seed that policy, lists, deltas and times are signed with."""
     now: Callable[[], float] = time.time
     """Unix seconds."""
-    card_key: bytes | None = None
+    card_key: bytes | None = field(default=None, repr=False)
     """16 bytes by which the event's cards prove themselves; gates get them when they enrol."""
 
     @property

@@ -121,7 +121,7 @@ def _gate(stage: Stage) -> list[Switch]:
         Switch(
             "plug",
             "Pull the plug",
-            "Kills the lane process at once; watch it come back.",
+            "The gate loses its power at once; watch it come back.",
             "press",
             lambda: None,
             plug,
