@@ -1,21 +1,19 @@
 """NFC readers as what they are: processes beside each other, with real time and real sockets."""
 
-import contextlib
-import gc
+import json
+import subprocess
+import sys
 import time
-import tracemalloc
-from pathlib import Path
 
 import pytest
 
-from drivers.nfc_errors import CardFault
 from drivers.nfc_pn532_model import Pn532Model
 from scanner.readers import Reader, Readers
-from tests.rigs.nfc_rig import Bench, Visitor, card, ticket
+from tests.rigs.central_rig import ROOT
+from tests.rigs.nfc_rig import Visitor, card, ticket
+from tests.rigs.nfc_soak import TAPS
 
 pytestmark = pytest.mark.heavy
-
-TAPS, WARM = 10_000, 2_000
 
 
 class Lane:
@@ -166,32 +164,12 @@ def test_a_pn532_on_a_line_outlives_a_kill_and_a_silence_and_its_loss_is_told(sp
         chip.unplug()
 
 
-def resident():
-    """Bytes of memory this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-
 @pytest.mark.timeout(300)
 def test_ten_thousand_taps_leave_nothing_behind():
-    """Every kind of card, hostile ones among them; memory is compared after the first part."""
-    bench = Bench()
-    honest = ["ntag213", "ntag215", "ntag216", "type4", "short_ats", "lost_frames"]
-
-    def taps(numbers):
-        for n in numbers:
-            payload, uid = b"ticket %d" % n, b"\x04" + n.to_bytes(6, "big")
-            with contextlib.suppress(CardFault):
-                kind = HOSTILE[n // 20 % 6] if n % 20 == 0 else honest[n % 6]
-                assert bench.read(card(kind, ticket(payload), uid)) == payload
-
-    tracemalloc.start()
-    try:
-        taps(range(WARM))
-        gc.collect()
-        traced, held = tracemalloc.get_traced_memory()[0], resident()
-        taps(range(WARM, TAPS))
-        gc.collect()
-        assert tracemalloc.get_traced_memory()[0] - traced < 16 << 10
-        assert resident() - held < 2 << 20
-    finally:
-        tracemalloc.stop()
+    """Every kind of card, hostile ones among them, in a process that does nothing else."""
+    command = [sys.executable, "-m", "tests.rigs.nfc_soak"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    soak = json.loads(done.stdout)
+    assert soak["read"] == TAPS - TAPS // 20
+    assert soak["traced"] < 16 << 10
+    assert soak["resident"] < 2 << 20

@@ -135,7 +135,7 @@ def test_covered_black_and_unplugged_cameras_are_told_apart_to_the_steward_and_b
     covered = shown(gate, "reader 3: picture covered", COVERED_AFTER + PATIENCE)
     assert "covered" in covered["cause"]
     assert "lens" in covered["remedy"]
-    assert states(gate)[1:3] == ["black", "covered"]
+    until(lambda: states(gate)[1:3] == ["black", "covered"], "the readers' own word for it")
     enters(gate, venue.code())
 
     black.uncover()
