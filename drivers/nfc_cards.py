@@ -8,6 +8,7 @@ ISO/IEC 14443-3 and -4.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,7 +20,7 @@ NDEF_APPLICATION = bytes.fromhex("D2760000850101")
 CAPABILITIES, NDEF_FILE = b"\xe1\x03", b"\xe1\x04"
 
 
-class Card:
+class Card(ABC):
     """One card in the field. Subclasses answer frames."""
 
     sens_res = b"\x44\x00"
@@ -37,9 +38,9 @@ class Card:
     def select(self) -> None:
         """The field came on and the card was chosen: it starts from nothing."""
 
+    @abstractmethod
     def answer(self, frame: bytes) -> bytes | None:
         """Answer a frame, or None for silence. Never called before `select`."""
-        raise NotImplementedError
 
 
 class Type2Card(Card):
@@ -129,9 +130,9 @@ class Type4Card(Card):
         self._command, self._waiting, self._last = b"", b"", b""
         self.reset()
 
+    @abstractmethod
     def apdu(self, command: bytes) -> bytes:
         """Answer a command APDU; the last two bytes are the status word."""
-        raise NotImplementedError
 
     def reset(self) -> None:
         """The card lost its power: forget selections and sessions."""

@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve the pages until stopped; 1 after a fault that was named on stderr."""
     options = _options(arguments)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # a process number is no news
     try:
         config = read_config(options.config)
         host = config.screen.host if options.host is None else options.host

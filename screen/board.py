@@ -156,7 +156,7 @@ class Board:
             "mode": lane.mode,
             "list": lane.list,
             "sensor": lane.sensor,
-            "readers": [f"{reader.uri}: {reader.state}" for reader in lane.readers],
+            "readers": [sentences.reader(n, told) for n, told in enumerate(lane.readers, 1)],
             "entered": lane.entered,
             "left": lane.left,
             "refused": lane.refused,

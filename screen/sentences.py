@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from screen.messages import ClockTold, FaultTold, ListTold, Status
+from screen.messages import ClockTold, FaultTold, ListTold, ReaderTold, Status
 
 
 def clock(at: float | None) -> str:
@@ -12,6 +12,18 @@ def clock(at: float | None) -> str:
         at: Unix seconds.
     """
     return _local(at, "%H:%M")
+
+
+_READER = {"camera": "camera", "nfc": "card reader", "wedge": "hand scanner"}
+
+
+def reader(number: int, told: ReaderTold) -> str:
+    """`reader 2 (hand scanner): ok`, the number by which a fault names the same reader.
+
+    Its device is the admin's matter: `admit doctor` names that.
+    """
+    kind = _READER.get(told.uri.partition(":")[0], "")
+    return f"reader {number}{f' ({kind})' if kind else ''}: {told.state.replace('_', ' ')}"
 
 
 def seconds(at: float | None) -> str:

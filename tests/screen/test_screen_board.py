@@ -171,6 +171,20 @@ def test_an_open_question_is_asked(board):
     ]
 
 
+def test_readers_are_called_as_their_faults_call_them():
+    uris = "camera:rpicam:0", "nfc:tty:AMA0:pn532", "wedge:hid:ACME", "novel:thing"
+    readers = [{"uri": uri, "state": "ok"} for uri in uris] + [{"state": "no_picture"}]
+    board = Board("north-1", ("entry-1",))
+    board.hear_status(told(lane("entry-1", readers=readers)))
+    assert board.steward(0.0)["lanes"][0]["readers"] == [
+        "reader 1 (camera): ok",
+        "reader 2 (card reader): ok",
+        "reader 3 (hand scanner): ok",
+        "reader 4: ok",
+        "reader 5: no picture",
+    ]
+
+
 def test_attendees_are_told_nothing_personal(board):
     """The page at the lane gets a face, a reason and a number to sound by: nothing else."""
     board.hear_event(refusal(1, detail="Ada Lovelace", ticket="a1b2", attention="minor"), 0.0)
