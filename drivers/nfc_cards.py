@@ -35,7 +35,7 @@ class Card(ABC):
         self.pulls_plug = False
         """True: the reader's cable goes with it."""
 
-    def select(self) -> None:
+    def select(self) -> None:  # noqa: B027 - some cards have nothing to forget
         """The field came on and the card was chosen: it starts from nothing."""
 
     @abstractmethod
