@@ -25,7 +25,7 @@ import nfc.tag
 
 from benchmarks.figures import Figures
 from benchmarks.gate import TimedGate, make_list
-from benchmarks.tickets import EVENT, EVENT_KEY, ISSUER, KID
+from benchmarks.tickets import EVENT, EVENT_SECRET, ISSUER, KID
 from drivers.nfc_424 import CardProver
 from drivers.nfc_card_424 import Ntag424
 from drivers.nfc_cards import KINDS, Card
@@ -208,7 +208,7 @@ def _opened(port: TtyPort) -> GuardedFrontend:
 
 
 def _signed(number: int) -> bytes:
-    return sign(bytes(ISSUER), KID, EVENT, cti_of(EVENT_KEY, f"T{number}"))
+    return sign(bytes(ISSUER), KID, EVENT, cti_of(EVENT_SECRET, f"T{number}"))
 
 
 def _message(number: int, size: int) -> bytes:

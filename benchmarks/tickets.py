@@ -11,11 +11,12 @@ from nacl.signing import SigningKey
 from tickets.ad1 import sign, to_qr_text
 from tickets.cose import key_id
 from tickets.credential import Credential, Format
-from tickets.keys import cti_of, ticket_key
+from tickets.keys import cti_of, event_key_of, ticket_key
 from tickets.rows import ROW_BYTES
 
 EVENT = "BENCH"
-EVENT_KEY = bytes(range(32))
+EVENT_SECRET = bytes(range(32))
+EVENT_KEY = event_key_of(EVENT_SECRET)
 ISSUER = SigningKey(b"\x07" * 32)
 KID = key_id(bytes(ISSUER.verify_key))
 
@@ -25,12 +26,12 @@ _PER_WRITE = 8192
 
 def code(number: int) -> bytes:
     """QR text of ticket `number`, as printed."""
-    return to_qr_text(sign(bytes(ISSUER), KID, EVENT, cti_of(EVENT_KEY, f"T{number}"))).encode()
+    return to_qr_text(sign(bytes(ISSUER), KID, EVENT, cti_of(EVENT_SECRET, f"T{number}"))).encode()
 
 
 def key(number: int) -> bytes:
     """Ticket key of ticket `number`."""
-    return ticket_key(EVENT_KEY, Credential(Format.AD1, cti_of(EVENT_KEY, f"T{number}")))
+    return ticket_key(EVENT_KEY, Credential(Format.AD1, cti_of(EVENT_SECRET, f"T{number}")))
 
 
 def write_rows(path: Path, count: int, presented: range) -> int:

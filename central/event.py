@@ -14,6 +14,7 @@ from central.errors import CentralFault
 from central.questions import Question, Row
 from central.schema import meta
 from tickets.cose import key_id, public_key_of
+from tickets.keys import event_key_of
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,19 @@ class Central:
 
     database: Database
     event: str
-    event_key: bytes = field(repr=False)  # no secret in a log
-    """32 bytes; gates get it when they enrol."""
+    event_secret: bytes = field(repr=False)  # no secret in a log
+    """32 bytes, from which the codes of tickets are made; no gate gets it."""
     list_seed: bytes = field(repr=False)
     """Ed25519 seed that policy, lists, deltas and times are signed with."""
     now: Callable[[], float] = time.time
     """Unix seconds."""
     card_key: bytes | None = field(default=None, repr=False)
     """16 bytes by which the event's cards prove themselves; gates get them when they enrol."""
+
+    @property
+    def event_key(self) -> bytes:
+        """32 bytes by which gates name tickets; they get it when they enrol."""
+        return event_key_of(self.event_secret)
 
     @property
     def signer(self) -> tuple[bytes, bytes]:

@@ -81,7 +81,7 @@ def _store(connection: Connection, central: Central, found: list[TicketRow], bat
 
 
 def _columns(central: Central, row: TicketRow, batch: int) -> dict[str, Any]:
-    made = row.ticket(central.event_key)
+    made = row.ticket(central.event_secret)
     return {
         "key": made.key,
         "reference": row.id,

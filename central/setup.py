@@ -54,7 +54,7 @@ def initialise(url: str, keys: Path, now: Callable[[], float] = time.time) -> Ce
 
 
 def open_central(url: str, keys: Path, now: Callable[[], float] = time.time) -> Central:
-    """Open a database with the list key, the event key and that of its cards, if it has one.
+    """Open a database with the list key, the event secret and that of its cards, if it has one.
 
     Raises:
         KeyFault: a key is missing or not kept safe.
@@ -64,12 +64,12 @@ def open_central(url: str, keys: Path, now: Callable[[], float] = time.time) -> 
 
 
 def _central(database: Database, keys: Path, now: Callable[[], float]) -> Central:
-    listing, event_key = load_key(keys, Role.LIST), load_key(keys, Role.EVENT)
+    listing, secret = load_key(keys, Role.LIST), load_key(keys, Role.EVENT)
     with database.reading() as connection:
         event = event_of(connection)
-    for key in (listing, event_key):
+    for key in (listing, secret):
         _check_event(key, event)
-    return Central(database, event, event_key.secret, listing.secret, now, _card_key(keys, event))
+    return Central(database, event, secret.secret, listing.secret, now, _card_key(keys, event))
 
 
 def _card_key(keys: Path, event: str) -> bytes | None:

@@ -52,7 +52,7 @@ def issue(
     Bad rows are named by line and left out; the exit code is then 1. The same row makes the same
     ticket again. With --json, the text of each code is in the output: as secret as the ticket.
     """
-    issuer, event_key = _load(keys)
+    issuer, event_secret = _load(keys)
     style = Style(title or issuer.event, note, language, paper, _zone(timezone))
     press = Press(out, frozenset(make or (Make.PNG, Make.PDF)), style)
     good = bad = cards = 0
@@ -67,7 +67,10 @@ def issue(
                     cards += 1
                 else:
                     good += 1
-                    text, typed = code_text(row, issuer, event_key), typed_text(row, event_key)
+                    text, typed = (
+                        code_text(row, issuer, event_secret),
+                        typed_text(row, event_secret),
+                    )
                     _report(row, text, typed, press.print(row, text, typed), json_)
                 show(good, file)
             books = press.finish()
@@ -81,7 +84,7 @@ def _load(directory: Path) -> tuple[SecretKey, bytes]:
     issuer, event = load_key(directory, Role.ISSUER), load_key(directory, Role.EVENT)
     if issuer.event != event.event:
         raise KeyFault(
-            f"issuer key of {issuer.event!r} and event key of {event.event!r} lie in {directory}",
+            f"issuer key of {issuer.event!r} and event.toml of {event.event!r} lie in {directory}",
             "Keep the keys of each event in a directory of their own",
         )
     return issuer, event.secret

@@ -8,7 +8,7 @@ from tickets.ad1 import sign, to_qr_text
 from tickets.cose import key_id, public_key_of
 from tickets.credential import Credential, Format
 from tickets.key_files import SecretKey
-from tickets.keys import cti_of, ticket_key
+from tickets.keys import cti_of, event_key_of, ticket_key
 
 EVENT = "DEMO"
 FORGER = b"\x66" * 32
@@ -118,12 +118,12 @@ class _Turns:
 class Tray:
     """The tickets of one playground. Holds the issuer's key: this is its own event."""
 
-    def __init__(self, issuer: SecretKey, event_key: bytes) -> None:
+    def __init__(self, issuer: SecretKey, event_secret: bytes) -> None:
         self.training = False
         """Whether the lanes are in training: then these are test tickets."""
         self.made = 0
         """Guests with tickets so far, of each kind."""
-        self._issuer, self._event_key = issuer, event_key
+        self._issuer, self._event_secret = issuer, event_secret
         self._turns = {False: _Turns(), True: _Turns()}
 
     @property
@@ -178,7 +178,7 @@ class Tray:
             seed,
             key_id(public_key_of(seed)),
             "NEXTMONTH" if kind == "other_event" else EVENT,
-            cti_of(self._event_key, self.name(kind)),
+            cti_of(self._event_secret, self.name(kind)),
             product=place.product + TEST * self.training,
             entries=place.entries,
         )
@@ -187,8 +187,8 @@ class Tray:
         """How the gate's events name it: the end of its ticket key; None: it names no ticket."""
         if kind in ("forged", "other_event", "noise"):
             return None
-        cti = cti_of(self._event_key, self.name(kind))
-        return ticket_key(self._event_key, Credential(Format.AD1, cti)).hex()[-4:]
+        cti = cti_of(self._event_secret, self.name(kind))
+        return ticket_key(event_key_of(self._event_secret), Credential(Format.AD1, cti)).hex()[-4:]
 
     def expected(self, kind: str, clock: str = "normal") -> str:
         """What it should meet at a lane that looks at tickets."""

@@ -25,7 +25,7 @@ from tickets.csv_cells import (
     time_cell,
 )
 from tickets.errors import GateError
-from tickets.keys import cti_of, ticket_key
+from tickets.keys import cti_of, event_key_of, ticket_key
 from tickets.rows import VALID, Status, Ticket
 
 MAX_LINE = 1 << 16
@@ -65,15 +65,18 @@ class TicketRow:
     name: str = field(default="", repr=False)
     """The guest, for the printed ticket alone."""
 
-    def ticket(self, event_key: bytes) -> Ticket:
-        """Return the list row of this ticket, named under the event's 32-byte key."""
-        credential = Credential(Format.AD1, cti_of(event_key, self.id))
+    def credential(self, event_secret: bytes) -> Credential:
+        """Return what is presented of this ticket, named under the event's 32-byte secret."""
         if self.code is not None:
-            credential = Credential(Format.OPAQUE, self.code.encode("utf-8"))
+            return Credential(Format.OPAQUE, self.code.encode("utf-8"))
         if self.card is not None:
-            credential = Credential(Format.NTAG424, self.card)
+            return Credential(Format.NTAG424, self.card)
+        return Credential(Format.AD1, cti_of(event_secret, self.id))
+
+    def ticket(self, event_secret: bytes) -> Ticket:
+        """Return the list row of this ticket, named as `credential` is."""
         return Ticket(
-            ticket_key(event_key, credential),
+            ticket_key(event_key_of(event_secret), self.credential(event_secret)),
             self.product,
             self.entries,
             self.status,

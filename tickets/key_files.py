@@ -43,7 +43,7 @@ _MEANING = {
     Role.ROOT: "Root key: signs the keyset, which says whose tickets count. Keep it offline.",
     Role.ISSUER: "Issuer key: whoever holds it can make tickets. Keep it off the gates.",
     Role.LIST: "List key: signs ticket lists, policy and time. Lives on the server.",
-    Role.EVENT: "Event key: turns ticket ids into the names that gates keep. Not for signing.",
+    Role.EVENT: "Event secret: turns ticket ids into codes, and into the names that gates keep.",
     Role.CARDS: "Card key: makes cards, and has them prove themselves. Central gives gates a part.",
 }
 

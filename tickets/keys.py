@@ -1,7 +1,9 @@
 """The names of tickets: what a gate may write down instead of a ticket's secret.
 
-All are BLAKE2b (RFC 7693) keyed with the event's 32-byte key, so that a stolen card without the
-key tells no ids; `person` keeps the uses apart.
+An event has one secret, which stays with the organiser. From it come each ticket's `cti` and the
+event key, which gates have. From the event key come ticket keys: a gate names a ticket it was
+shown, and cannot make the `cti` of one that it was not shown, however guessable the ids are.
+All are BLAKE2b (RFC 7693) with a 32-byte key; `person` keeps the uses apart.
 """
 
 from hashlib import blake2b
@@ -9,7 +11,7 @@ from hashlib import blake2b
 from tickets.credential import Credential, Format
 
 EVENT_KEY_BYTES = 32
-"""Length of the event key."""
+"""Length of the event secret and of the event key."""
 TICKET_KEY_BYTES = 16
 """Length of a ticket key and of a `cti`."""
 
@@ -19,13 +21,25 @@ _PERSON = {
     Format.NTAG424: b"admit-ntag424",
 }
 _CTI_PERSON = b"admit-cti"
+_GATE_PERSON = b"admit-gate"
+
+
+def event_key_of(event_secret: bytes) -> bytes:
+    """Return the 32-byte event key, the part of the event's secret that gates get.
+
+    Args:
+        event_secret: 32 random bytes, one secret per event, for issuing and central alone.
+    Raises:
+        ValueError: ``event_secret`` has another length.
+    """
+    return _keyed(event_secret, b"", _GATE_PERSON, EVENT_KEY_BYTES)
 
 
 def ticket_key(event_key: bytes, credential: Credential) -> bytes:
     """Return the 16-byte ticket key: the only name of a ticket at rest.
 
     Args:
-        event_key: 32 random bytes, one key per event.
+        event_key: 32 bytes, as `event_key_of` makes them.
         credential: Only its format and ``ticket_id`` count.
     Raises:
         ValueError: ``event_key`` has another length.
@@ -33,16 +47,16 @@ def ticket_key(event_key: bytes, credential: Credential) -> bytes:
     return _keyed(event_key, credential.ticket_id, _PERSON[credential.format])
 
 
-def cti_of(event_key: bytes, ticket_id: str) -> bytes:
+def cti_of(event_secret: bytes, ticket_id: str) -> bytes:
     """Return the 16-byte `cti` of the ticket with this id in the organiser's books.
 
-    Issuing and importing the same CSV with the same event key thus agree without a file between
-    them, and nobody without the key learns the id from a ticket.
+    Issuing and importing the same CSV with the same event secret thus agree without a file between
+    them, and nobody without it learns the id from a ticket, or a ticket from the id.
     """
-    return _keyed(event_key, ticket_id.encode("utf-8"), _CTI_PERSON)
+    return _keyed(event_secret, ticket_id.encode("utf-8"), _CTI_PERSON)
 
 
-def _keyed(event_key: bytes, data: bytes, person: bytes) -> bytes:
-    if len(event_key) != EVENT_KEY_BYTES:
-        raise ValueError(f"an event key has {EVENT_KEY_BYTES} bytes, not {len(event_key)}")
-    return blake2b(data, digest_size=TICKET_KEY_BYTES, key=event_key, person=person).digest()
+def _keyed(key: bytes, data: bytes, person: bytes, size: int = TICKET_KEY_BYTES) -> bytes:
+    if len(key) != EVENT_KEY_BYTES:
+        raise ValueError(f"a key of an event has {EVENT_KEY_BYTES} bytes, not {len(key)}")
+    return blake2b(data, digest_size=size, key=key, person=person).digest()

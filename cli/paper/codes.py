@@ -13,7 +13,7 @@ from tickets.typed import typed_code
 _MASK = 3
 
 
-def code_text(row: TicketRow, issuer: SecretKey, event_key: bytes) -> str:
+def code_text(row: TicketRow, issuer: SecretKey, event_secret: bytes) -> str:
     """Return the text of the row's QR code: its opaque code, else a ticket signed by ``issuer``."""
     if row.code is not None:
         return row.code
@@ -21,7 +21,7 @@ def code_text(row: TicketRow, issuer: SecretKey, event_key: bytes) -> str:
         issuer.secret,
         issuer.kid,
         issuer.event,
-        cti_of(event_key, row.id),
+        cti_of(event_secret, row.id),
         product=row.product,
         entries=row.entries,
         valid_from=row.valid_from,
@@ -30,10 +30,10 @@ def code_text(row: TicketRow, issuer: SecretKey, event_key: bytes) -> str:
     return ad1.to_qr_text(signed)
 
 
-def typed_text(row: TicketRow, event_key: bytes) -> str:
+def typed_text(row: TicketRow, event_secret: bytes) -> str:
     """Return what a steward types for the row's ticket; empty when nobody could be asked to."""
     if row.code is None:
-        return typed_code(cti_of(event_key, row.id))
+        return typed_code(cti_of(event_secret, row.id))
     # Of characters that the font lacks there would be empty boxes on the ticket.
     return row.code if len(row.code) <= MOST_TYPED and not missing(row.code) else ""
 

@@ -15,14 +15,14 @@ from tickets.bodies import Delta, Keyset, ListHead, ServerTime, Type
 from tickets.cose import key_id
 from tickets.credential import Credential, Format
 from tickets.keyring import Keyring
-from tickets.keys import cti_of, ticket_key
+from tickets.keys import cti_of, event_key_of, ticket_key
 from tickets.statements import read_statement, sign_statement
 
 PAGE = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 SEED = bytes(range(32))
 PUBLIC = SigningKey(SEED).verify_key.encode()
 NONCE = bytes.fromhex("00112233445566778899aabbccddeeff")
-EVENT_KEY = b"\x42" * 32
+EVENT_SECRET = b"\x42" * 32
 
 
 def blocks(kind: str) -> list[str]:
@@ -43,11 +43,13 @@ def test_the_token_request_is_signed_as_shown() -> None:
 
 def test_the_ticket_key_is_made_as_shown() -> None:
     """By the steps that the page tells, and by the code."""
-    cti = blake2b(b"A1", digest_size=16, key=EVENT_KEY, person=b"admit-cti").digest()
-    key = blake2b(cti, digest_size=16, key=EVENT_KEY, person=b"admit-ad1").digest()
-    assert cti == cti_of(EVENT_KEY, "A1")
-    assert key == ticket_key(EVENT_KEY, Credential(Format.AD1, cti))
-    assert f"`{cti.hex()}`" in PAGE and f"`{key.hex()}`" in PAGE
+    event_key = blake2b(b"", digest_size=32, key=EVENT_SECRET, person=b"admit-gate").digest()
+    cti = blake2b(b"A1", digest_size=16, key=EVENT_SECRET, person=b"admit-cti").digest()
+    key = blake2b(cti, digest_size=16, key=event_key, person=b"admit-ad1").digest()
+    assert event_key == event_key_of(EVENT_SECRET)
+    assert cti == cti_of(EVENT_SECRET, "A1")
+    assert key == ticket_key(event_key, Credential(Format.AD1, cti))
+    assert all(f"`{shown.hex()}`" in PAGE for shown in (event_key, cti, key))
 
 
 def test_the_record_is_hashed_as_shown() -> None:

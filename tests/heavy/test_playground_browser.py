@@ -25,7 +25,7 @@ from tests.rigs.small_png import shrink
 from tickets.cose import key_id
 from tickets.credential import Credential
 from tickets.key_files import Role, load_key
-from tickets.keys import ticket_key
+from tickets.keys import event_key_of, ticket_key
 from tickets.parse import parse
 from tickets.trust import trust_of
 
@@ -96,12 +96,12 @@ class Demo:
         found = zxing(cv2.imdecode(pixels, cv2.IMREAD_GRAYSCALE), False)
         if not found:
             return None
-        issuer, event_key = (
+        issuer, event = (
             load_key(self.directory / "keys", role) for role in (Role.ISSUER, Role.EVENT)
         )
         read = parse(found[0].payload, trust_of("DEMO", {key_id(issuer.public): issuer.public}))
         if isinstance(read, Credential):
-            return ticket_key(event_key.secret, read).hex()
+            return ticket_key(event_key_of(event.secret), read).hex()
         return str(read.flaw.value)
 
     def end(self) -> None:

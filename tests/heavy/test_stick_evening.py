@@ -146,7 +146,7 @@ def test_an_evening_by_stick_loses_no_record_and_doubles_none(tmp_path, event):
             assert not list(gate.stick.iterdir()), "written where the stick should be"
             gate.put_in()
         again = gate.present(code_of(event, "T0"))
-        typed = gate.present(typed_code(cti_of(event.central.event_key, f"T{GUESTS}")))
+        typed = gate.present(typed_code(cti_of(event.central.event_secret, f"T{GUESTS}")))
         assert (again["reason"], typed["verdict"]) == ("already_redeemed", "admitted")
         gate.wait(kind="outcome", presentation=typed["presentation"])
         until(gate.exported, "all is on the stick", 40)

@@ -154,7 +154,7 @@ def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
 
 def signed(lane: Lane, number: int, seed: bytes | None = None, event: str = EVENT) -> bytes:
     secret = seed or load_key(lane.central.keys, Role.ISSUER).secret
-    cti = cti_of(lane.central.central.event_key, f"S{number}")
+    cti = cti_of(lane.central.central.event_secret, f"S{number}")
     return to_qr_text(sign(secret, key_id(public_key_of(secret)), event, cti, product=1)).encode()
 
 
@@ -163,7 +163,7 @@ def opaque(lane: Lane, number: int) -> bytes:
 
 
 def under_the_picture(lane: Lane, number: int) -> bytes:
-    return typed_code(cti_of(lane.central.central.event_key, f"S{number}")).encode()
+    return typed_code(cti_of(lane.central.central.event_secret, f"S{number}")).encode()
 
 
 READ = ("tap", "show", "scan")
@@ -187,7 +187,11 @@ def test_a_valid_ticket_makes_the_same_record_by_every_medium(lane, how, format_
     code = code_of_it if isinstance(code_of_it, bytes) else code_of_it(lane, number)
     verdict, record = lane.presented(how, code)
     key = lane.central.central.event_key
-    secret = code if format_ is Format.OPAQUE else cti_of(key, f"S{number}")
+    secret = (
+        code
+        if format_ is Format.OPAQUE
+        else cti_of(lane.central.central.event_secret, f"S{number}")
+    )
     if format_ is Format.NTAG424:
         secret = PocketCard(Path(lane.chip(code))).uid
     assert (verdict["verdict"], verdict["reason"], verdict["claim"]) == (

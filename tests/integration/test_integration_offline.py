@@ -18,7 +18,7 @@ from store.journal import Journal
 from store.records import Kind
 from tests.integration.conftest import POLICY
 from tests.rigs.central_rig import CentralRig, Device, serving
-from tests.rigs.gate_rig import EVENT, EVENT_KEY, GateRig, code, row
+from tests.rigs.gate_rig import EVENT, EVENT_SECRET, GateRig, code, row
 from tests.rigs.real_gate import RealGate, until
 from tickets.key_files import Role, SecretKey, new_key
 
@@ -34,7 +34,7 @@ def central(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Central
     from tests.rigs import central_rig
 
     def known(role: Role, event: str) -> SecretKey:
-        return SecretKey(role, event, EVENT_KEY) if role is Role.EVENT else new_key(role, event)
+        return SecretKey(role, event, EVENT_SECRET) if role is Role.EVENT else new_key(role, event)
 
     monkeypatch.setattr(central_rig, "new_key", known)
     csv = "id,product,entries,status\n" + "".join(f"T{n},1,1,valid\n" for n in range(6000))

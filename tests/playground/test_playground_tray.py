@@ -6,7 +6,7 @@ import pytest
 
 from admission.verdict import Reason
 from playground.tray import FEW, GROUP, KINDS, MADE, NOTHING, POLICY, Tray
-from tests.rigs.gate_rig import EVENT_KEY
+from tests.rigs.gate_rig import EVENT_SECRET
 from tickets.credential import Credential, Flaw, Rejection
 from tickets.csv_rows import BadRow, TicketRow, read_rows
 from tickets.key_files import Role, new_key
@@ -21,7 +21,7 @@ TRUST = trust_of("DEMO", {ISSUER.kid: ISSUER.public})
 
 def tray() -> Tray:
     """A tray whose first guests have their tickets."""
-    made = Tray(ISSUER, EVENT_KEY)
+    made = Tray(ISSUER, EVENT_SECRET)
     list(made.more_guests(NOW))
     return made
 
@@ -55,12 +55,12 @@ def test_every_ticket_is_read_as_what_it_is(kind: str, training: bool) -> None:
             assert found.flaw is flaw
         else:
             assert isinstance(found, Credential)
-            assert found.ticket_id == cti_of(EVENT_KEY, made.name(kind))
+            assert found.ticket_id == cti_of(EVENT_SECRET, made.name(kind))
 
 
 @pytest.mark.parametrize("training", [False, True])
 def test_every_ticket_shown_is_on_the_list(training: bool) -> None:
-    made = Tray(ISSUER, EVENT_KEY)
+    made = Tray(ISSUER, EVENT_SECRET)
     listed = rows(made)
     made.training = training
     for kind in KINDS.keys() - {"noise", "forged", "other_event"}:

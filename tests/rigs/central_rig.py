@@ -75,8 +75,8 @@ class CentralRig:
 
     def key(self, ticket_id: str) -> bytes:
         """The ticket key of the signed ticket with this id."""
-        event_key = self.central.event_key
-        return ticket_key(event_key, Credential(Format.AD1, cti_of(event_key, ticket_id)))
+        cti = cti_of(self.central.event_secret, ticket_id)
+        return ticket_key(self.central.event_key, Credential(Format.AD1, cti))
 
     def import_csv(self, text: str) -> list[BadRow]:
         """Import tickets and publish a list; return the bad rows."""

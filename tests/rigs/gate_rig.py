@@ -32,12 +32,13 @@ from store.records import Kind, Record
 from tickets.ad1 import sign, to_qr_text
 from tickets.cose import key_id
 from tickets.credential import Credential, Format
-from tickets.keys import cti_of, ticket_key
+from tickets.keys import cti_of, event_key_of, ticket_key
 from tickets.rows import Status, Ticket
 from tickets.trust import trust_of
 
 EVENT = "FEST2026"
-EVENT_KEY = bytes(range(32))
+EVENT_SECRET = bytes(range(32))
+EVENT_KEY = event_key_of(EVENT_SECRET)
 ISSUER = SigningKey(b"\x07" * 32)
 KID = key_id(bytes(ISSUER.verify_key))
 BOOT = b"boot-of-the-rig!"
@@ -47,13 +48,13 @@ POLICY = GatePolicy("north")
 
 def code(name: str, **changes: Any) -> bytes:
     """The QR text of the signed ticket `name`."""
-    cti = cti_of(EVENT_KEY, name)
+    cti = cti_of(EVENT_SECRET, name)
     return to_qr_text(sign(bytes(ISSUER), KID, EVENT, cti, **changes)).encode()
 
 
 def key_of(name: str) -> bytes:
     """The ticket key of the signed ticket `name`."""
-    return ticket_key(EVENT_KEY, Credential(Format.AD1, cti_of(EVENT_KEY, name)))
+    return ticket_key(EVENT_KEY, Credential(Format.AD1, cti_of(EVENT_SECRET, name)))
 
 
 def row(name: str, **changes: Any) -> Ticket:

@@ -69,7 +69,7 @@ settle = 0.8
 def code_of(central: CentralRig, ticket: str, seed: bytes | None = None) -> str:
     """The QR text of a ticket; with another issuer's `seed` a forged one."""
     secret = seed or load_key(central.keys, Role.ISSUER).secret
-    cti = cti_of(central.central.event_key, ticket)
+    cti = cti_of(central.central.event_secret, ticket)
     return to_qr_text(sign(secret, key_id(public_key_of(secret)), EVENT, cti, product=1))
 
 

@@ -6,13 +6,13 @@ from admission.direction import Direction
 from admission.rules import GatePolicy
 from scanner.messages import Sighting
 from store.records import Kind
-from tests.rigs.gate_rig import EVENT_KEY, GateRig, code, key_of, row
+from tests.rigs.gate_rig import EVENT_KEY, EVENT_SECRET, GateRig, code, key_of, row
 from tickets.credential import Credential, Format
 from tickets.keys import cti_of, ticket_key
 from tickets.rows import Ticket
 from tickets.typed import read_typed, typed_code
 
-TYPED = typed_code(cti_of(EVENT_KEY, "A-1"))
+TYPED = typed_code(cti_of(EVENT_SECRET, "A-1"))
 LOOKALIKE = "K7QF-9TRN-2W4X-8ZPB-3MHD-6VYC-1JGE"
 
 

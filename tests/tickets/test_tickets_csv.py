@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tickets.credential import Credential, Format
 from tickets.csv_rows import MAX_LINE, BadRow, CsvRejected, TicketRow, read_rows
-from tickets.keys import cti_of, ticket_key
+from tickets.keys import cti_of, event_key_of, ticket_key
 from tickets.rows import Status, Ticket
 
 KEY = bytes(range(32))
@@ -52,7 +52,7 @@ def test_a_ticket_may_be_a_card():
     (read,) = rows("id,card\nA-1,04DE5F1EACC040\n")
     card = Credential(Format.NTAG424, bytes.fromhex("04de5f1eacc040"))
     assert read == TicketRow(2, "A-1", card=card.ticket_id)
-    assert read.ticket(KEY) == Ticket(ticket_key(KEY, card))
+    assert read.ticket(KEY) == Ticket(ticket_key(event_key_of(KEY), card))
 
 
 @pytest.mark.parametrize(
@@ -194,15 +194,17 @@ def test_lines_are_read_as_they_are_asked_for():
 
 
 def test_a_signed_ticket_and_its_list_row_have_one_name():
-    """Issuing and import agree with nothing between them but the event key."""
+    """Issuing and import agree with nothing between them but the event secret."""
     credential = Credential(Format.AD1, cti_of(KEY, "A-1"))
-    assert row("id,product", "A-1,7").ticket(KEY) == Ticket(ticket_key(KEY, credential), 7)
+    assert row("id,product", "A-1,7").ticket(KEY) == Ticket(
+        ticket_key(event_key_of(KEY), credential), 7
+    )
 
 
 def test_an_opaque_code_is_named_by_its_bytes():
     credential = Credential(Format.OPAQUE, "Ä1".encode())
     ticket = row("id,code,status", "A-1,Ä1,cancelled").ticket(KEY)
-    assert ticket == Ticket(ticket_key(KEY, credential), flags=Status.CANCELLED)
+    assert ticket == Ticket(ticket_key(event_key_of(KEY), credential), flags=Status.CANCELLED)
 
 
 @given(st.lists(st.lists(st.text(max_size=20), max_size=9), max_size=5))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tickets.credential import Credential, Format
 from tickets.key_files import KeyFault, Role, key_path, load_key, new_key, save_key
-from tickets.keys import cti_of, ticket_key
+from tickets.keys import cti_of, event_key_of, ticket_key
 from tickets.trust import InvalidEvent
 
 KEY = bytes(range(32))
@@ -20,11 +20,23 @@ def test_names_stay_what_they_are():
     assert ticket_key(KEY, Credential(Format.OPAQUE, b"code")).hex() == GOLDEN_OPAQUE
     assert ticket_key(KEY, Credential(Format.AD1, bytes(16))).hex() == GOLDEN_AD1
     assert cti_of(KEY, "A-1").hex() == GOLDEN_CTI
+    assert event_key_of(KEY).hex() == GOLDEN_EVENT_KEY
 
 
 GOLDEN_OPAQUE = "a519001d7a4364840ae25e78e007763b"
 GOLDEN_AD1 = "0964f06754b61982358933dd8b60bf10"
 GOLDEN_CTI = "5d2200f628748e88e9b62cc6c24c7eb8"
+GOLDEN_EVENT_KEY = "780629d98a6f0a68efdbfe4fadb9ffd30ba0bbac223f18612a666d7dc76d90f9"
+
+
+@given(st.text(min_size=1, max_size=20), st.binary(min_size=32, max_size=32))
+def test_whoever_has_a_gate_cannot_make_the_code_of_an_id_they_guess(ticket_id, secret):
+    """The gate's key in place of the secret makes another code, whose ticket is on no list."""
+    thief, real = cti_of(event_key_of(secret), ticket_id), cti_of(secret, ticket_id)
+    assert thief != real
+    assert cti_of(secret, ticket_id) != ticket_key(
+        event_key_of(secret), Credential(Format.AD1, real)
+    )
 
 
 @given(st.binary(min_size=1, max_size=64), st.binary(min_size=32, max_size=32))
@@ -50,6 +62,8 @@ def test_only_the_identity_makes_the_name():
 def test_an_event_key_of_another_length_is_an_error(size):
     with pytest.raises(ValueError, match="32 bytes"):
         cti_of(bytes(size), "A-1")
+    with pytest.raises(ValueError, match="32 bytes"):
+        event_key_of(bytes(size))
 
 
 # Key files
