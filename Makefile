@@ -17,7 +17,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 	--no-header --python-version 3.11 --only-binary :all:
 PACKAGES := tickets admission store drivers config scanner sync screen central cli playground
 
-.PHONY: demo test heavy pictures lint types bench bench-central bench-readers nightly fuzz lock lock-check wheel clean
+.PHONY: demo test heavy pictures lint types bench bench-central bench-readers nightly fuzz lock lock-check wheel release clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -104,6 +104,19 @@ wheel: $(VENV)/.run
 	@rm -rf dist build
 	@$(PIP) wheel --no-deps --no-build-isolation --no-index --wheel-dir dist .
 	@ls dist
+
+# What is published: the wheel, and the bill of materials (CycloneDX) of an environment that holds
+# it and the lock, as an installation does. build/release stays: .ci/run tries the command in it.
+release: wheel $(VENV)/.dev
+	@rm -rf build/release
+	@$(PYTHON) -m venv build/release
+	@build/release/bin/python -m pip --disable-pip-version-check --quiet $(LOCKED) requirements.lock
+	@build/release/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-index \
+		dist/admit-*.whl
+	@wheel=$$(echo dist/admit-*.whl); bill="$${wheel%%-py3*}.cdx.json"; \
+		$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+			-o "$$bill" build/release/bin/python && \
+		$(BIN)/python .ci/check_sbom.py requirements.lock "$$bill"
 
 clean:
 	rm -rf $(VENV) build dist .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
