@@ -29,6 +29,14 @@ class Status(IntFlag):
     REVOKED = 16
     ATTENTION = 32
     NEEDS_ANSWERS = 64
+    ADDONS = 128
+    """Tickets of its own hang on it, see `tickets.links`."""
+    MEDIUM = 256
+    """A reusable medium: no ticket itself, its links say which it stands for."""
+    LINK = 512
+    """Half a pointer to another row; never a ticket."""
+    AMBIGUOUS = 1024
+    """Two tickets of the events at this gate have this code."""
 
 
 VALID = Status(0)

@@ -60,7 +60,7 @@ def test_the_order_of_rows_is_the_order_of_their_bytes():
         ("a key twice", row(1) + row(1, product=2)),
         ("cut short", row(1)[:-1]),
         ("bytes after the end", row(1) + b"\0"),
-        ("an unknown flag", row(1)[:20] + b"\x00\x80" + row(1)[22:]),
+        ("an unknown flag", row(1)[:20] + b"\x80\x00" + row(1)[22:]),
     ],
 )
 def test_rows_off_their_form_are_refused(case, rows):
@@ -85,7 +85,7 @@ def test_no_bytes_crash_it(noise):
         Ticket(bytes(16), product=-1),
         Ticket(bytes(16), entries=2**16),
         Ticket(bytes(16), valid_until=2**32),
-        Ticket(bytes(16), flags=Status(128)),
+        Ticket(bytes(16), flags=Status(2048)),
     ],
 )
 def test_what_does_not_fit_is_not_packed(ticket):
