@@ -8,8 +8,9 @@ import http.client
 import ipaddress
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -39,6 +40,16 @@ class AddressRefused(GateError):
             f"server address {url} is neither https nor on this machine",
             "Write https:// in admit.toml and, for a private authority, name its ca_file",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it came, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Whatever case their names are asked for in."""
+    body: bytes = field(repr=False)
 
 
 class Http:
@@ -87,17 +98,36 @@ class Http:
         Raises:
             ServerUnreachable, ServerSlow, AnswerMalformed, ServerRefused: see `sync.errors`.
         """
-        with self._sent(method, path, body, bearer, seconds) as (response, call):
+        told = _bearing(bearer)
+        reply = self.exchange(method, path, body=body, headers=told, seconds=seconds, limit=limit)
+        if reply.status >= 300:
+            raise self._refusal(reply.status, reply.body)
+        return self._read(answer, reply.body)
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str],
+        seconds: float,
+        limit: int = SMALL,
+    ) -> Reply:
+        """Send one request and return its answer, also a refusal; other arguments as of `ask`.
+
+        Raises:
+            ServerUnreachable, ServerSlow, AnswerMalformed: there is no whole answer.
+        """
+        with self._sent(method, path, body, headers, seconds) as (response, call):
             data = b"".join(self._chunks(response, call, limit))
-        if response.status_code >= 300:
-            raise self._refusal(response.status_code, data)
-        return self._read(answer, data)
+        return Reply(response.status_code, response.headers, data)
 
     def fetch(
         self, path: str, sink: Callable[[bytes], object], *, bearer: str, seconds: float, limit: int
     ) -> None:
         """Stream a body of at most `limit` bytes into `sink`; errors as in `ask`."""
-        with self._sent("GET", path, None, bearer, seconds) as (response, call):
+        with self._sent("GET", path, None, _bearing(bearer), seconds) as (response, call):
             if response.status_code != 200:
                 data = b"".join(self._chunks(response, call, SMALL))
                 raise self._refusal(response.status_code, data)
@@ -106,11 +136,15 @@ class Http:
 
     @contextmanager
     def _sent(
-        self, method: str, path: str, body: bytes | None, bearer: str | None, seconds: float
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        told: Mapping[str, str],
+        seconds: float,
     ) -> Iterator[tuple[requests.Response, Call]]:
         headers = {"Content-Type": "application/json"} if body is not None else {}
-        if bearer is not None:
-            headers["Authorization"] = f"Bearer {bearer}"
+        headers |= told
         with deadline(seconds) as call, self._named(call, seconds):
             response = self._session.request(
                 method,
@@ -169,6 +203,10 @@ class Http:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "body"
             raise AnswerMalformed(self.url, f"{where}: {first['msg']}") from error
+
+
+def _bearing(bearer: str | None) -> dict[str, str]:
+    return {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
 
 
 def _check_address(url: str) -> None:
