@@ -1,8 +1,9 @@
-"""What a hand scanner sends, cut into codes: lines, or bursts between pauses. Pure.
+r"""What a hand scanner sends, cut into codes: lines, or bursts between pauses. Pure.
 
 Scanners are set up by everyone's own leaflet: some end a code with CR, LF or both, some with
-nothing; some put an AIM identifier (`]Q1`, ISO/IEC 15424) or STX and ETX around it; a trigger
-pulled twice sends two codes as one.
+nothing; some put an AIM identifier (`]Q1`, ISO/IEC 15424) or STX and ETX around it, some the
+escape by which a symbol names its character set (`\000026`); a trigger pulled twice sends two codes
+as one.
 """
 
 import re
@@ -14,6 +15,8 @@ MOST_LINE = 4 << 10
 """Bytes of one code; more is no code (a QR code of 40-L holds 2953 bytes)."""
 _ENDS = re.compile(rb"[\r\n]+")
 _AIM = re.compile(rb"\A\][A-Za-z][0-9A-Za-z]")
+_ECI = re.compile(rb"\A\\0000(?:01|03|26|27)")
+"""ISO 8859-1, UTF-8 and ASCII: what codes of tickets are in (AIM ITS/04-001)."""
 _AROUND = b"\x02\x03\x00\t "
 """Control characters and spaces that leaflets put around a code; none belongs to one."""
 _SIGNED = re.compile(rb"(?=" + re.escape(PREFIX) + rb")")
@@ -74,7 +77,7 @@ class Framer:
 
 def codes_in(line: bytes) -> list[bytes]:
     """The codes of one line: none, one, or several that were sent without anything between."""
-    code = _AIM.sub(b"", line.strip(_AROUND)).strip(_AROUND)
+    code = _ECI.sub(b"", _AIM.sub(b"", line.strip(_AROUND)).strip(_AROUND))
     if not code:
         return []
     pieces = [piece for piece in _SIGNED.split(code) if piece]

@@ -4,7 +4,7 @@ On the wire a body is a CBOR map with text keys, the field names of its class. S
 docs/protocol.md, "Statements".
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
@@ -12,6 +12,7 @@ from tickets.cbor import is_plain
 from tickets.cose import KEY_BYTES, KID_BYTES, key_id
 from tickets.keys import TICKET_KEY_BYTES
 from tickets.rows import ROW_BYTES, MalformedRows, Ticket, unpack_all
+from tickets.trust import MAX_PRETIX_KEYS
 
 HASH_BYTES = 32
 """Length of a BLAKE2b-256 hash."""
@@ -54,6 +55,9 @@ class Keyset:
     """Sign policy, list, delta and time."""
     revoked: tuple[bytes, ...] = ()
     """Key ids of any role that count no more."""
+    pretix: tuple[bytes, ...] = ()
+    """32-byte keys of the event's pretix, whose signed codes are tickets. Not on the wire if none:
+    gates that know nothing of them read such a keyset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,12 @@ def type_of(body: Body) -> Type:
 
 def to_plain(body: Body) -> dict[str, object]:
     """Return the map that goes on the wire."""
-    return dict(body) if isinstance(body, Mapping) else asdict(body)
+    if isinstance(body, Mapping):
+        return dict(body)
+    plain = asdict(body)
+    if isinstance(body, Keyset) and not body.pretix:
+        del plain["pretix"]
+    return plain
 
 
 def read_body(kind: Type, plain: object) -> Body:
@@ -134,7 +143,7 @@ def read_body(kind: Type, plain: object) -> Body:
         return plain
     body_class, read = _READERS[kind]
     names = {f.name for f in fields(body_class)}
-    if plain.keys() != names:
+    if plain.keys() != names and plain.keys() != names - _OPTIONAL:
         raise BodyMalformed(f"the fields of a {kind} are {sorted(names)}")
     return read(plain)
 
@@ -150,7 +159,19 @@ def _keyset(plain: Mapping[str, object]) -> Keyset:
     if not all(type(kid) is bytes and len(kid) == KID_BYTES for kid in revoked):
         raise BodyMalformed("a revoked key id is not 8 bytes")
     threshold = integer(plain, "threshold", 1, max(1, len(roots)))
-    return Keyset(roots, threshold, issuers, lists, tuple(revoked))
+    pretix = _pretix_keys(plain, {*roots.values(), *issuers.values(), *lists.values()})
+    return Keyset(roots, threshold, issuers, lists, tuple(revoked), pretix)
+
+
+def _pretix_keys(plain: Mapping[str, object], others: Set[bytes]) -> tuple[bytes, ...]:
+    keys = plain.get("pretix", [])
+    if not (isinstance(keys, list) and len(keys) <= MAX_PRETIX_KEYS):
+        raise BodyMalformed(f"pretix is not a list of at most {MAX_PRETIX_KEYS} keys")
+    if not all(type(key) is bytes and len(key) == KEY_BYTES for key in keys):
+        raise BodyMalformed("a key of pretix is not 32 bytes")
+    if len({*keys}) != len(keys) or not others.isdisjoint(keys):
+        raise BodyMalformed("one key is there twice or has two roles")
+    return tuple(keys)
 
 
 def _keys(plain: Mapping[str, object], name: str) -> dict[bytes, bytes]:
@@ -208,6 +229,7 @@ def octets(plain: Mapping[str, object], name: str, *sizes: int) -> bytes:
     return value
 
 
+_OPTIONAL = {"pretix"}
 _Typed = Keyset | ListHead | Delta | ServerTime
 _READERS: Mapping[Type, tuple[type[_Typed], Callable[[Mapping[str, object]], Body]]] = {
     Type.KEYSET: (Keyset, _keyset),

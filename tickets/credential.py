@@ -10,6 +10,7 @@ class Format(StrEnum):
     AD1 = "ad1"
     OPAQUE = "opaque"
     NTAG424 = "ntag424"
+    PRETIX_SIG1 = "pretix_sig1"
 
 
 class Flaw(StrEnum):
@@ -21,12 +22,22 @@ class Flaw(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PretixRight:
+    """What a signed code of pretix is for, in pretix' own numbers."""
+
+    item: int
+    variation: int | None = None
+    subevent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
     """A credential whose form, and signature if it has one, hold. Times are judged in `decide`."""
 
     format: Format
     ticket_id: bytes
-    """AD1: the 16-byte `cti`. Opaque: the code itself. NTAG 424: the card's 7-byte UID.
+    """AD1: the 16-byte `cti`. Opaque and pretix_sig1: the code itself. NTAG 424: the card's 7-byte
+    UID.
     Secret: never recorded, see `ticket_key`.
     """
     product: int | None = None
@@ -40,6 +51,8 @@ class Credential:
     """Ed25519 key a bound ticket is shown with (`cnf`), 32 bytes; empty for an unbound one."""
     counter: int | None = None
     """Counter of a card's message, which counts once; None: nothing that is told by a counter."""
+    pretix: PretixRight | None = None
+    """Of pretix_sig1 only; its item is the `product` too."""
 
 
 @dataclass(frozen=True, slots=True)

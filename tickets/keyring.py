@@ -20,10 +20,12 @@ class Keyring:
     lists: Mapping[bytes, bytes] = field(default_factory=dict)
     revoked: frozenset[bytes] = frozenset()
     """Key ids of any role that count no more."""
+    pretix: tuple[bytes, ...] = ()
+    """Keys of the event's pretix, 32 bytes each."""
 
     def trust(self, event: str) -> Trust:
         """Return whose tickets are believed for ``event``."""
-        return trust_of(event, self.issuers, self.revoked)
+        return trust_of(event, self.issuers, self.revoked, self.pretix)
 
     def signing_roots(self) -> dict[bytes, bytes]:
         """Return the roots whose signatures count."""
@@ -40,6 +42,7 @@ class Keyring:
             issuers=dict(keyset.issuers),
             lists=dict(keyset.lists),
             revoked=frozenset(keyset.revoked),
+            pretix=tuple(keyset.pretix),
         )
 
 

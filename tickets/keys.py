@@ -19,6 +19,8 @@ _PERSON = {
     Format.AD1: b"admit-ad1",
     Format.OPAQUE: b"admit-opaque",
     Format.NTAG424: b"admit-ntag424",
+    # One code, one name, whether its signature was checked or the list alone knows it (ADR 19).
+    Format.PRETIX_SIG1: b"admit-opaque",
 }
 _CTI_PERSON = b"admit-cti"
 _GATE_PERSON = b"admit-gate"

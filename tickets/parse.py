@@ -2,6 +2,7 @@
 
 from tickets import ad1, cose
 from tickets.credential import Credential, Flaw, Format, Rejection
+from tickets.pretix_sig1 import read_sig1
 from tickets.trust import Trust
 
 MAX_CREDENTIAL = 1024
@@ -18,13 +19,14 @@ def parse(payload: bytes, trust: Trust) -> Credential | Rejection:
 
     Args:
         payload: Untrusted bytes of any length, as a reader gave them.
-        trust: The gate's event and issuers.
+        trust: The gate's event and issuers. Without keys of pretix its signed codes are opaque.
     """
     if len(payload) > MAX_CREDENTIAL:
         return Rejection(Flaw.UNREADABLE, f"longer than {MAX_CREDENTIAL} bytes")
     if payload.startswith((ad1.PREFIX, cose.MAGIC)):
         return ad1.read_ad1(payload, trust)
-    return read_opaque(payload)
+    signed = read_sig1(payload, trust.pretix_keys) if trust.pretix_keys else None
+    return signed or read_opaque(payload)
 
 
 def read_opaque(payload: bytes) -> Credential | Rejection:

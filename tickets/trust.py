@@ -3,9 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from tickets.cose import KEY_BYTES, protected_header
+from tickets.cose import KEY_BYTES, key_id, protected_header
 from tickets.errors import GateError
 
+MAX_PRETIX_KEYS = 8
+"""Most keys of an event's pretix: each is tried on every code that could be signed by it."""
 MAX_EVENT_BYTES = 12
 """An event's name is the `aud` of its tickets: 1..12 bytes of UTF-8, for the size of the code."""
 
@@ -21,20 +23,33 @@ class Trust:
     event: str
     issuers: Mapping[bytes, bytes]
     """Protected header bytes of a ticket -> the 32-byte Ed25519 key that must have signed it."""
+    pretix_keys: tuple[bytes, ...] = ()
+    """32-byte Ed25519 keys of the event's pretix, at most `MAX_PRETIX_KEYS`."""
 
 
-def trust_of(event: str, keys: Mapping[bytes, bytes], revoked: Collection[bytes] = ()) -> Trust:
+def trust_of(
+    event: str,
+    keys: Mapping[bytes, bytes],
+    revoked: Collection[bytes] = (),
+    pretix_keys: Collection[bytes] = (),
+) -> Trust:
     """Return the trust in ``keys`` (kid -> 32-byte public key) without the ``revoked`` kids.
+
+    Args:
+        pretix_keys: 32-byte keys of the event's pretix; one whose `key_id` is revoked is left out.
 
     Raises:
         InvalidEvent: ``event`` is no event name.
-        ValueError: a kid or a key has another length.
+        ValueError: a kid or a key has another length, or pretix has too many keys.
     """
-    for key in keys.values():
+    if len(pretix_keys) > MAX_PRETIX_KEYS:
+        raise ValueError(f"{len(pretix_keys)} keys of pretix, more than {MAX_PRETIX_KEYS}")
+    for key in (*keys.values(), *pretix_keys):
         if len(key) != KEY_BYTES:
             raise ValueError(f"a public key has {KEY_BYTES} bytes, not {len(key)}")
     issuers = {protected_header(kid): key for kid, key in keys.items() if kid not in revoked}
-    return Trust(check_event(event), issuers)
+    pretix = tuple(key for key in pretix_keys if key_id(key) not in revoked)
+    return Trust(check_event(event), issuers, pretix)
 
 
 def check_event(event: str) -> str:

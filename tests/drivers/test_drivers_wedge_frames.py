@@ -82,6 +82,17 @@ def test_what_a_leaflet_puts_around_a_code_is_taken_off(around):
     assert codes_in(around % b"T-100") == [b"T-100"]
 
 
+@pytest.mark.parametrize("escape", [rb"\000001", rb"\000003", rb"\000026", rb"]Q2\000027"])
+def test_the_escape_of_a_character_set_is_taken_off(escape):
+    assert codes_in(escape + b"T-100") == [b"T-100"]
+    assert codes_in(b"\x02" + escape + ONE) == [ONE]
+
+
+@pytest.mark.parametrize("code", [rb"\000020T-100", rb"T\000026", rb"\00026T"])
+def test_what_only_looks_like_such_an_escape_is_left(code):
+    assert codes_in(code) == [code]
+
+
 def test_nothing_is_no_code():
     assert codes_in(b"") == codes_in(b"\x02\x03") == codes_in(b"]Q1") == []
 

@@ -208,6 +208,20 @@ SETS, DELTAS, HEADS, TIMES = (
 )
 
 
+def test_the_organiser_says_which_pretix_may_sign_tickets():
+    """The keys come under the root's signature: who holds pretix' TLS cannot add one."""
+    named = keyset(pretix=(public("pretix"), public("older")))
+    ring = keyring_from(PINNED, read_statement(wire(named), EVENT, PINNED))
+    assert ring.trust(EVENT).pretix_keys == (public("pretix"), public("older"))
+    withdrawn = ring.with_keyset(replace(named, revoked=(kid("older"),)))
+    assert withdrawn.trust(EVENT).pretix_keys == (public("pretix"),)
+
+
+def test_a_keyset_without_pretix_is_written_as_before():
+    assert "pretix" not in to_plain(keyset())
+    assert to_plain(keyset(pretix=(public("p"),)))["pretix"] == (public("p"),)
+
+
 @pytest.mark.parametrize(
     ("case", "payload"),
     [
@@ -218,6 +232,11 @@ SETS, DELTAS, HEADS, TIMES = (
         ("threshold above the roots", bad_body(SETS, threshold=4)),
         ("revoked no list", bad_body(SETS, revoked={})),
         ("revoked id short", bad_body(SETS, revoked=[b"x"])),
+        ("keys of pretix no list", bad_body(SETS, pretix={})),
+        ("too many keys of pretix", bad_body(SETS, pretix=[public(str(n)) for n in range(9)])),
+        ("short key of pretix", bad_body(SETS, pretix=[b"x"])),
+        ("a key of pretix twice", bad_body(SETS, pretix=[public("p"), public("p")])),
+        ("issuer and pretix with one key", bad_body(SETS, pretix=[public("issuer")])),
         ("keys no map", bad_body(SETS, roots=[])),
         ("size is not rows of 30", bad_body(HEADS, size=61)),
         ("hash short", bad_body(HEADS, hash=b"")),
