@@ -1,0 +1,428 @@
+"""A real pretix on loopback, with seeded events: a separate AGPL server, in tests only.
+
+with pretix() as server:                          # engine="postgres" for what runs at once
+    plan = server.seed("everything")              # or "small"; see pretix_world.py
+    server.url                                    # http://127.0.0.1:PORT
+    token = server.token()                        # of an initialised device, profile pretixscan
+    device = server.device("north", gate="north") # one that still waits for its handshake
+    tokyo = plan.event("tokyo")
+    server.simulate(tokyo.list("everything"), tokyo.ticket("paid"))       # Answer("ok", "")
+    server.redeem(...)                            # the same, but stored
+    server.api(token).get("version").json()       # any call, raw
+    server.bulk("evening", "standard", 2000)      # paid orders, in seconds
+    server.change(secret, "swap")                 # cancel, cancel_order, block, unblock, pay
+    server.checkins("evening")                    # every row the server has: the last word
+    server.kill(); server.restart()               # same database, same port
+
+The first use on a machine installs and migrates (minutes, see pretix_install.py); each later start
+takes about five seconds. Needs the package `postgresql` for engine="postgres".
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import requests
+
+from tests.rigs.postgres_rig import Cluster, cluster
+from tests.rigs.pretix_install import (
+    environment,
+    interpreter,
+    migrated_postgres,
+    migrated_sqlite,
+)
+
+Engine = Literal["sqlite", "postgres"]
+Change = Literal["cancel", "cancel_order", "swap", "block", "unblock", "pay"]
+ORGANIZER = "admit"
+INSIDE = Path(__file__).with_name("pretix_inside.py")
+SOFTWARE = {
+    "hardware_brand": "Admit", "hardware_model": "test", "software_brand": "Admit",
+    "software_version": "0.0.1", "os_name": "Linux", "os_version": "6",
+}  # fmt: skip
+WITHIN = 60.0
+"""Seconds in which the server has to be there, or to obey."""
+
+
+class Answer(NamedTuple):
+    """A verdict of the server: "ok", "error", "incomplete" or "exchange", and its reason or ""."""
+
+    status: str
+    reason: str
+
+
+class NewDevice(NamedTuple):
+    """A device that waits for its handshake: its number and its one-time token."""
+
+    id: int
+    token: str
+
+
+class Ticket(NamedTuple):
+    """What is shown to a reader. `known`: the server has a row for it (a forgery is not known)."""
+
+    name: str
+    secret: str
+    source_type: str
+    known: bool
+
+
+@dataclass(frozen=True)
+class EventPlan:
+    """One seeded event; everything by the name that pretix_world.py gives it."""
+
+    slug: str
+    timezone: str
+    lists: Mapping[str, int]
+    tickets: Mapping[str, Ticket]
+    items: Mapping[str, int]
+    variations: Mapping[str, int]
+    subevents: Mapping[str, int]
+    media: Mapping[str, int]
+
+    def list(self, name: str) -> int:
+        """The id of a check-in list."""
+        return self.lists[name]
+
+    def ticket(self, name: str) -> Ticket:
+        """A ticket by name."""
+        return self.tickets[name]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was seeded. `now` is when the matrix happens; `gates` are ids by name."""
+
+    organizer: str
+    now: datetime
+    gates: Mapping[str, int]
+    events: Mapping[str, EventPlan]
+
+    def event(self, slug: str) -> EventPlan:
+        """One event by its slug."""
+        return self.events[slug]
+
+
+def plan_from_json(raw: Mapping[str, Any]) -> Plan:
+    """A plan as the server's process sends it, and as tests/pretix/recorded/plan.json keeps it."""
+    events = {}
+    for slug, known in raw["events"].items():
+        tickets = {name: Ticket(name, **what) for name, what in known["tickets"].items()}
+        events[slug] = EventPlan(slug, **(known | {"tickets": tickets}))
+    now = datetime.fromisoformat(raw["now"])
+    return Plan(raw["organizer"], now, raw["gates"], events)
+
+
+class Api:
+    """Calls with one device's token. Paths are below /api/v1/ (`version`), or whole URLs."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.root = f"{url}/api/v1/"
+        self.session = requests.Session()
+        self.session.trust_env = False
+        if token:
+            self.session.headers["Authorization"] = f"Device {token}"
+
+    def get(
+        self, path: str, headers: Mapping[str, str] | None = None, **parameters: object
+    ) -> requests.Response:
+        """GET; parameters go into the query, a sequence as a repeated one."""
+        query: Any = parameters
+        address = path if path.startswith("http") else self.root + path
+        return self.session.get(address, params=query, headers=headers, timeout=WITHIN)
+
+    def post(
+        self, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        """POST of JSON."""
+        return self.session.post(self.root + path, json=body, headers=headers, timeout=WITHIN)
+
+    def pages(self, path: str, **parameters: object) -> Iterator[requests.Response]:
+        """Every page of a list, as it is asked for."""
+        answer = self.get(path, **parameters)
+        while True:
+            answer.raise_for_status()
+            yield answer
+            following = answer.json()["next"]
+            if not following:
+                return
+            answer = self.get(following)
+
+    def rows(self, path: str, **parameters: object) -> list[Any]:
+        """The results of all pages."""
+        return [row for page in self.pages(path, **parameters) for row in page.json()["results"]]
+
+
+@dataclass
+class Server:
+    """One pretix: a database, and a process that can be killed and started again."""
+
+    directory: Path
+    database: Mapping[str, str]
+    workers: int
+    port: int = 0
+    raw_plan: dict[str, Any] = field(default_factory=dict)
+    _process: "subprocess.Popen[str] | None" = None
+    _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
+    _apis: dict[str, Api] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where it is served, without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def organizer_path(self, path: str = "") -> str:
+        """A path below the organiser, for `Api`."""
+        return f"organizers/{ORGANIZER}/{path}"
+
+    def event_path(self, event: str, path: str = "") -> str:
+        """A path below an event, for `Api`."""
+        return self.organizer_path(f"events/{event}/{path}")
+
+    def seed(self, world: Literal["everything", "small"] = "everything") -> Plan:
+        """Fill the database with the events of a world. Once per database."""
+        self.raw_plan = self.ask("seed", world=world)
+        return plan_from_json(self.raw_plan)
+
+    def device(
+        self,
+        name: str,
+        profile: str = "pretixscan",
+        gate: str = "",
+        events: Sequence[str] | None = None,
+    ) -> NewDevice:
+        """A new device, as the admin makes it. ``events``: None for all. Gates are seeded ones."""
+        made = self.ask("device", name=name, profile=profile, gate=gate, events=events)
+        return NewDevice(made["id"], made["token"])
+
+    def handshake(self, device: NewDevice) -> str:
+        """What the QR of the admin's page holds."""
+        return json.dumps({"handshake_version": 1, "url": self.url, "token": device.token})
+
+    def initialize(self, device: NewDevice) -> dict[str, Any]:
+        """Redeem the one-time token; the answer holds `api_token`."""
+        answer = self.api("").post("device/initialize", {"token": device.token, **SOFTWARE})
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def token(self, profile: str = "pretixscan", gate: str = "") -> str:
+        """The API token of an initialised device, the same one for the same arguments."""
+        wanted = (profile, gate)
+        if wanted not in self._tokens:
+            made = self.device(f"{profile} {gate}", profile, gate)
+            self._tokens[wanted] = str(self.initialize(made)["api_token"])
+        return self._tokens[wanted]
+
+    def set_device(
+        self,
+        device: NewDevice,
+        revoked: bool = False,
+        profile: str = "",
+        events: Sequence[str] | None = None,
+    ) -> None:
+        """Revoke a device, give it another profile, or leave it only some events."""
+        self.ask("set_device", device_id=device.id, revoked=revoked, profile=profile, events=events)
+
+    def api(self, token: str | None = None) -> Api:
+        """Calls with a token; None is a device of profile pretixscan, "" is nobody."""
+        wanted = self.token() if token is None else token
+        key = f"{wanted} {self.port}"
+        if key not in self._apis:
+            self._apis[key] = Api(self.url, wanted)
+        return self._apis[key]
+
+    def simulate(
+        self,
+        check_in_list: int,
+        ticket: Ticket | str,
+        kind: Literal["entry", "exit"] = "entry",
+        at: datetime | None = None,
+        gate: str = "",
+        **fields: object,
+    ) -> Answer:
+        """The full verdict, nothing stored. ``gate``: that of the device that asks."""
+        fields = {"simulate": True, **fields}
+        return self.redeem(check_in_list, ticket, kind, at, gate, **fields)
+
+    def redeem(
+        self,
+        check_in_list: int,
+        ticket: Ticket | str,
+        kind: Literal["entry", "exit"] = "entry",
+        at: datetime | None = None,
+        gate: str = "",
+        **fields: object,
+    ) -> Answer:
+        """Scan a ticket at a list. ``fields`` go into the request: nonce, force, ..."""
+        raw = self.raw_redeem(check_in_list, ticket, kind, at, gate, **fields).json()
+        return Answer(raw["status"], raw.get("reason") or "")
+
+    def raw_redeem(
+        self,
+        check_in_list: int,
+        ticket: Ticket | str,
+        kind: Literal["entry", "exit"] = "entry",
+        at: datetime | None = None,
+        gate: str = "",
+        **fields: object,
+    ) -> requests.Response:
+        """As `redeem`, with the whole answer."""
+        shown = ticket if isinstance(ticket, Ticket) else Ticket("", ticket, "barcode", True)
+        body: dict[str, object] = {
+            "secret": shown.secret, "source_type": shown.source_type,
+            "lists": [check_in_list], "type": kind,
+        }  # fmt: skip
+        if at is not None:
+            body["datetime"] = at.isoformat()
+        api = self.api(self.token(gate=gate))
+        return api.post(self.organizer_path("checkinrpc/redeem/"), body | fields)
+
+    def bulk(self, event: str, item: int, count: int, tickets_each: int = 1) -> list[Any]:
+        """``count`` paid orders: [{"code", "secret", "position"}, ...], one per ticket."""
+        made: list[Any] = self.ask(
+            "bulk", event=event, item=item, count=count, tickets_each=tickets_each
+        )
+        return made
+
+    def change(self, secret: str, how: Change) -> str:
+        """What an organiser does to a ticket meanwhile; returns the secret it has afterwards."""
+        return str(self.ask("change", secret=secret, how=how))
+
+    def checkins(self, event: str) -> list[Any]:
+        """All check-in rows of an event as stored, failed ones too: list, position, secret, type,
+        at, successful, reason, explanation, forced, force_sent, nonce, device, gate, raw_item.
+        """
+        rows: list[Any] = self.ask("checkins", event=event)
+        return rows
+
+    def ask(self, order: str, **words: object) -> Any:
+        """Call a function of pretix_seeds.py in the server's process."""
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": order, "with": words}) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def start(self) -> None:
+        """Serve; on the same port as before, if it was served before."""
+        variables = environment(self.directory, self.database, self.url)
+        self._process = subprocess.Popen(
+            [str(interpreter()), str(INSIDE), str(self.port), str(self.workers)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log(), text=True,
+            env=variables, cwd=self.directory, start_new_session=True,
+        )  # fmt: skip
+        self.port = int(self._answer())
+
+    def kill(self) -> None:
+        """End it as a power cut would: requests under way get no answer."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(WITHIN)
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
+        self._process = None
+        self._apis.clear()
+
+    def restart(self) -> None:
+        """Serve again: same database, same port, same devices."""
+        self.kill()
+        self.start()
+
+    def pause(self) -> None:
+        """Hold it: it takes connections and answers nobody until `resume`."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on, with all it was sent meanwhile."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    def _log(self) -> int:
+        return os.open(self.directory / "output", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def _answer(self) -> Any:
+        assert self._process is not None and self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"pretix ended:\n{(self.directory / 'output').read_text()[-3000:]}"
+        answer = json.loads(line)
+        assert "ok" in answer, answer["error"]
+        return answer["ok"]
+
+
+@contextmanager
+def pretix(
+    engine: Engine = "sqlite", workers: int = 2, postgres: Cluster | None = None
+) -> Iterator[Server]:
+    """A fresh pretix that is served; gone afterwards.
+
+    Args:
+        engine: "postgres" wherever two requests write at once; SQLite answers some with 500.
+        workers: Processes that answer.
+        postgres: A cluster to put the database into; none makes one.
+    """
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="admit-pretix-")))
+        if engine == "sqlite":
+            shutil.copy(migrated_sqlite(), directory / "pretix.sqlite3")
+            database = {"backend": "sqlite3", "name": str(directory / "pretix.sqlite3")}
+        else:
+            database = _loaded(postgres or stack.enter_context(cluster()))
+        server = Server(directory, database, workers, _free_port())
+        stack.callback(server.kill)
+        server.start()
+        yield server
+
+
+def _loaded(postgres: Cluster) -> dict[str, str]:
+    """A new database with pretix' schema; the first in a cluster is a template for the others."""
+    template = "pretix_migrated"
+    with postgres.connect("postgres") as connection:
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'pretix_migrated'")
+        if not found.fetchone():
+            connection.execute(f"CREATE DATABASE {template}")
+            settings = _settings(postgres, template)
+            dump = migrated_postgres(settings, lambda file: _dump(postgres, template, file))
+            _psql(postgres, template, dump)
+        name = f"pretix{time.monotonic_ns()}"
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+    return _settings(postgres, name)
+
+
+def _settings(postgres: Cluster, name: str) -> dict[str, str]:
+    place = str(postgres.directory)
+    return {"backend": "postgresql", "name": name, "user": "admit", "host": place}
+
+
+def _dump(postgres: Cluster, name: str, file: Path) -> None:
+    command = ["pg_dump", "--no-owner", "--clean", "--if-exists", postgres.url(name)]
+    with file.open("wb") as output:
+        subprocess.run(command, check=True, stdout=output)
+
+
+def _psql(postgres: Cluster, name: str, file: Path) -> None:
+    """Load a dump. It clears the database first: the one it was just made from has it all."""
+    command = ["psql", "--quiet", "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-f", str(file)]
+    subprocess.run([*command, postgres.url(name)], check=True, stdout=subprocess.DEVNULL)
+
+
+def _free_port() -> int:
+    """A port to keep over restarts."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
