@@ -6,7 +6,16 @@ from enum import StrEnum
 
 from admission.clock import ClockState, Reading, clock_time
 from admission.direction import Direction
-from admission.history import Standing, Use, entries_spent, inside, on_list, resumable, without
+from admission.history import (
+    Standing,
+    Use,
+    entries_spent,
+    inside,
+    newest_drawing,
+    on_list,
+    resumable,
+    without,
+)
 from admission.rules import (
     AntiPassback,
     CheckInList,
@@ -16,7 +25,8 @@ from admission.rules import (
     Product,
 )
 from admission.verdict import ADMITTED, Reason, Verdict, refused
-from tickets.credential import Credential, Rejection
+from tickets.ad2 import WINDOW
+from tickets.credential import Credential, Format, Rejection
 from tickets.rows import Status, Ticket
 
 SURE = 1.0
@@ -74,6 +84,8 @@ class Facts:
     """
     inside_now: int = 0
     """People inside on this list, as far as this gate knows."""
+    follows: bool = False
+    """A further person of a group that is shown once: the code was judged with the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +142,39 @@ def _flag(status: Status, reason: Reason) -> Callable[[Facts], Verdict | None]:
     return test
 
 
+def _stale(facts: Facts) -> Verdict | None:
+    if (drawn_at := _drawn_at(facts)) is None:
+        return _not_live(facts)
+    age, doubt = facts.reading.at - drawn_at, facts.reading.uncertainty
+    if abs(age) <= WINDOW + doubt:
+        return None
+    if age < 0:
+        return refused(Reason.STALE_CODE, f"drawn {-age:.0f} s ahead of now: the phone's clock")
+    return refused(Reason.STALE_CODE, f"drawn {_told(drawn_at, facts)}")
+
+
+def _not_live(facts: Facts) -> Verdict | None:
+    """A ticket that lives on a phone counts by its live code alone: all else can be copied."""
+    shown = facts.credential
+    if isinstance(shown, Rejection) or shown.format is Format.AD2 or facts.follows:
+        return None
+    listed = bool(facts.ticket and int(facts.ticket.flags) & int(Status.BOUND))
+    if listed or shown.holder_key:
+        return refused(Reason.STALE_CODE, "a ticket of a phone, without its live code")
+    return None
+
+
+def _drawn_at(facts: Facts) -> int | None:
+    """When the live code was drawn that is to be judged; None: there is none."""
+    shown = facts.credential
+    return None if isinstance(shown, Rejection) or facts.follows else shown.drawn_at
+
+
 def _replayed(facts: Facts) -> Verdict | None:
+    if (drawn_at := _drawn_at(facts)) is not None:
+        newest = newest_drawing(facts.uses)
+        used_up = newest is not None and drawn_at <= newest
+        return refused(Reason.REPLAYED, "this code was used before") if used_up else None
     shown = _counter(facts)
     if shown is None or facts.counter is None or shown > facts.counter:
         return None
@@ -203,7 +247,11 @@ def _unsure(facts: Facts) -> bool:
     reading = facts.reading
     if reading.state is ClockState.SYNCHRONISED and reading.uncertainty < SURE:
         return False
-    limits = [limit for window in _windows(facts) for limit in window if limit is not None]
+    limits: list[float] = [
+        limit for window in _windows(facts) for limit in window if limit is not None
+    ]
+    if (drawn_at := _drawn_at(facts)) is not None:
+        limits += [drawn_at - WINDOW, drawn_at + WINDOW]
     return any(abs(reading.at - limit) <= reading.uncertainty for limit in limits)
 
 
@@ -295,6 +343,7 @@ def _full(facts: Facts) -> Verdict | None:
 TESTS: tuple[Callable[[Facts], Verdict | None], ...] = (
     _rejected,
     _flag(Status.REVOKED, Reason.REVOKED),
+    _stale,
     _replayed,
     _clock,
     _list_age,

@@ -39,7 +39,7 @@ class Use:
     turned_back: bool = False
     """An annulment that this gate made by itself, because nobody went through."""
     counter: int | None = None
-    """At another gate: of the card's message that was shown there."""
+    """What was shown: the counter of a card's message, or when a live code was drawn (AD2)."""
 
     @property
     def counts(self) -> bool:
@@ -85,6 +85,16 @@ def entries_spent(uses: Iterable[Use], reentry_after_exit: bool) -> int:
 def inside(uses: Iterable[Use]) -> int:
     """How many people this ticket has inside: entries not followed by an exit."""
     return entries_spent(uses, reentry_after_exit=True)
+
+
+def newest_drawing(uses: Iterable[Use]) -> int | None:
+    """When the newest live code was drawn that is used up; None: none is.
+
+    Here a code is used up by an entry or exit that stands: who turned back may show it again. At
+    another gate any use does: a guest who walked there has drawn a new one since.
+    """
+    drawn = (u.counter for u in uses if u.counter is not None and (u.counts or not u.here))
+    return max(drawn, default=None)
 
 
 def turned_back(uses: Iterable[Use], check_in_list: str) -> int:

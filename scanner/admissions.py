@@ -140,7 +140,7 @@ class Admissions:
                 self._stamp.record(
                     Kind.SCAN,
                     showing,
-                    counter=showing.counter,
+                    counter=showing.number,
                     verdict="checked",
                     reason=reason,
                     claim="none",
@@ -333,6 +333,7 @@ class Admissions:
             list_age=books.age(),
             resume_open=showing.resume_open,
             training=self._is_training,
+            follows=showing.continuation,
         )
 
     @staticmethod
@@ -379,7 +380,7 @@ class Admissions:
             self._stamp.record(
                 Kind.SCAN,
                 showing,
-                counter=showing.counter,
+                counter=showing.number,
                 verdict="admitted" if verdict.admitted else "refused",
                 reason=verdict.reason.value if verdict.reason else None,
                 claim=claim.state.value,

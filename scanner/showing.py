@@ -43,6 +43,14 @@ class Showing:
             return None
         return self.credential.counter
 
+    @property
+    def number(self) -> int | None:
+        """What tells this code from later ones of its ticket, for the record: the `counter`, or
+        when a live code was drawn.
+        """
+        drawn = None if isinstance(self.credential, Rejection) else self.credential.drawn_at
+        return self.counter if drawn is None else drawn
+
     def next_of_group(self) -> "Showing":
         """The same ticket for the next person: a presentation of its own."""
         return replace(self, continuation=True, left=0, asked_at=None, presentation=os.urandom(16))

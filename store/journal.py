@@ -129,9 +129,9 @@ class Journal:
         """What this gate recorded of a ticket, in order; read within or outside a transaction."""
         with self._lock, named(self.path):
             rows = self._db.execute(
-                "SELECT kind, presentation, at, lane, list, direction, detail FROM records "
-                "WHERE ticket_key = ? AND verdict IS NOT 'refused' AND verdict IS NOT 'checked' "
-                "ORDER BY seq",
+                "SELECT kind, presentation, at, lane, list, direction, detail, counter "
+                "FROM records WHERE ticket_key = ? AND verdict IS NOT 'refused' "
+                "AND verdict IS NOT 'checked' ORDER BY seq",
                 [ticket_key],
             ).fetchall()
         try:

@@ -19,7 +19,7 @@ CREATE TABLE records(
     medium TEXT,                -- qr, nfc, wedge, typed
     format TEXT,                -- ad1, opaque, ...
     ticket_key BLOB,            -- 16 bytes; the ticket's only name at rest
-    counter INTEGER,            -- a card's counter, or how many codes a folded record stands for
+    counter INTEGER,            -- a card's counter, when a live code was drawn, or how many codes a folded record is
     direction TEXT,             -- entry, exit
     verdict TEXT,               -- admitted, refused, checked
     reason TEXT,                -- admission.verdict.Reason

@@ -12,8 +12,8 @@ COUNTS = "counts"
 ANNUL = "annul"
 """How the detail of an operator's record begins that annuls the presentation it names."""
 
-UsesRow = tuple[str, bytes, float, str, str, str, str]
-"""kind, presentation, at, lane, list, direction, detail."""
+UsesRow = tuple[str, bytes, float, str, str, str, str, int | None]
+"""kind, presentation, at, lane, list, direction, detail, counter."""
 
 _ENDS: dict[Kind, Standing] = {
     Kind.PASSAGE: Standing.PASSED,
@@ -31,10 +31,11 @@ def fold(rows: Iterable[UsesRow]) -> list[Use]:
         ValueError: a row names a kind or a direction that does not exist.
     """
     uses: dict[bytes, Use] = {}
-    for kind_name, presentation, at, lane, check_in_list, direction, detail in rows:
+    for kind_name, presentation, at, lane, check_in_list, direction, detail, counter in rows:
         kind, use = Kind(kind_name), uses.get(presentation)
         if kind is Kind.SCAN:
-            uses[presentation] = Use(presentation, Direction(direction), check_in_list, at, lane)
+            way = Direction(direction)
+            uses[presentation] = Use(presentation, way, check_in_list, at, lane, counter=counter)
         elif use is not None:
             uses[presentation] = _ended(use, kind, detail)
     return list(uses.values())

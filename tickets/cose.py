@@ -68,11 +68,16 @@ def sign1(seed: bytes, kid: bytes, payload: bytes) -> bytes:
         kid: 8 bytes, see `key_id`.
         payload: At most 2**32 - 1 bytes.
     """
-    protected = _bstr(protected_header(kid))
-    body = _bstr(payload)
+    return sign1_under(seed, protected_header(kid), payload)
+
+
+def sign1_under(seed: bytes, protected: bytes, payload: bytes) -> bytes:
+    """Return the COSE_Sign1 of ``payload`` under other ``protected`` bytes, fewer than 24."""
+    header = bstr(protected)
+    body = bstr(payload)
     _, secret = crypto_sign_seed_keypair(seed)
-    signature = crypto_sign(_CONTEXT + protected + b"\x40" + body, secret)[:_SIGNATURE_BYTES]
-    return MAGIC + protected + b"\xa0" + body + _SIGNATURE_HEAD + signature
+    signature = crypto_sign(_CONTEXT + header + b"\x40" + body, secret)[:_SIGNATURE_BYTES]
+    return MAGIC + header + b"\xa0" + body + _SIGNATURE_HEAD + signature
 
 
 def split(data: bytes) -> Envelope:
@@ -100,7 +105,7 @@ def split_first(data: bytes, start: int) -> tuple[Envelope, int]:
         b"\xa0"
     ):
         raise CoseError("headers are not one short protected and one empty map")
-    body, end = _bstr_at(data, unprotected + 1)
+    body, end = bstr_at(data, unprotected + 1)
     signature = end + len(_SIGNATURE_HEAD)
     after = end + _TAIL_BYTES
     if data[end:signature] != _SIGNATURE_HEAD or len(data) < after:
@@ -128,7 +133,8 @@ def verifies(envelope: Envelope, public_key: bytes) -> bool:
     return True
 
 
-def _bstr(content: bytes) -> bytes:
+def bstr(content: bytes) -> bytes:
+    """Return ``content`` as a CBOR byte string, its length in the shortest form."""
     size = len(content)
     if size < 24:
         return bytes((0x40 + size,)) + content
@@ -138,16 +144,22 @@ def _bstr(content: bytes) -> bytes:
     raise ValueError("payload of 4 GiB or more")
 
 
-def _bstr_at(data: bytes, start: int) -> tuple[int, int]:
-    """Return where the content of the shortest-form byte string at ``start`` begins and ends."""
+def bstr_at(data: bytes, start: int) -> tuple[int, int]:
+    """Return where the content of the shortest-form byte string at ``start`` begins and ends.
+
+    The end may lie after that of ``data``: the caller checks.
+
+    Raises:
+        CoseError: it is no byte string, or its length is in a longer form.
+    """
     head = data[start] if start < len(data) else 0
     if 0x40 <= head < 0x58:
         return start + 1, start + 1 + head - 0x40
     width = {0x58: 1, 0x59: 2, 0x5A: 4}.get(head)
     if width is None:
-        raise CoseError("payload is not a byte string")
+        raise CoseError("not a byte string")
     begin = start + 1 + width
     size = int.from_bytes(data[start + 1 : begin], "big")
     if size < 24 or (width > 1 and size < 1 << 4 * width):
-        raise CoseError("payload length is not in its shortest form")
+        raise CoseError("a length is not in its shortest form")
     return begin, begin + size

@@ -8,6 +8,7 @@ class Format(StrEnum):
     """The ticket formats a gate reads."""
 
     AD1 = "ad1"
+    AD2 = "ad2"
     OPAQUE = "opaque"
     NTAG424 = "ntag424"
     PRETIX_SIG1 = "pretix_sig1"
@@ -36,8 +37,8 @@ class Credential:
 
     format: Format
     ticket_id: bytes
-    """AD1: the 16-byte `cti`. Opaque and pretix_sig1: the code itself. NTAG 424: the card's 7-byte
-    UID.
+    """AD1 and AD2: the 16-byte `cti`. Opaque and pretix_sig1: the code itself. NTAG 424: the
+    card's 7-byte UID.
     Secret: never recorded, see `ticket_key`.
     """
     product: int | None = None
@@ -51,6 +52,8 @@ class Credential:
     """Ed25519 key a bound ticket is shown with (`cnf`), 32 bytes; empty for an unbound one."""
     counter: int | None = None
     """Counter of a card's message, which counts once; None: nothing that is told by a counter."""
+    drawn_at: int | None = None
+    """AD2: Unix seconds by the phone's clock, signed by the phone."""
     pretix: PretixRight | None = None
     """Of pretix_sig1 only; its item is the `product` too."""
 

@@ -17,6 +17,7 @@ TICKET_KEY_BYTES = 16
 
 _PERSON = {
     Format.AD1: b"admit-ad1",
+    Format.AD2: b"admit-ad1",  # the same ticket, however it is shown
     Format.OPAQUE: b"admit-opaque",
     Format.NTAG424: b"admit-ntag424",
     # One code, one name, whether its signature was checked or the list alone knows it (ADR 19).

@@ -1,6 +1,6 @@
 """From the bytes somebody held up to a credential, whatever the bytes."""
 
-from tickets import ad1, cose
+from tickets import ad1, ad2, cose
 from tickets.credential import Credential, Flaw, Format, Rejection
 from tickets.pretix_sig1 import read_sig1
 from tickets.trust import Trust
@@ -10,8 +10,8 @@ MAX_CREDENTIAL = 1024
 MAX_OPAQUE = 256
 """Longest opaque code in bytes."""
 
-RESERVED = (b"AD1:", b"AD2:", cose.MAGIC)
-"""What begins with one of these is never an opaque code, even where its format is not read."""
+RESERVED = (ad1.PREFIX, ad2.PREFIX, cose.MAGIC)
+"""What begins with one of these is never an opaque code."""
 
 
 def parse(payload: bytes, trust: Trust) -> Credential | Rejection:
@@ -25,6 +25,8 @@ def parse(payload: bytes, trust: Trust) -> Credential | Rejection:
         return Rejection(Flaw.UNREADABLE, f"longer than {MAX_CREDENTIAL} bytes")
     if payload.startswith((ad1.PREFIX, cose.MAGIC)):
         return ad1.read_ad1(payload, trust)
+    if payload.startswith(ad2.PREFIX):
+        return ad2.read_ad2(payload, trust)
     signed = read_sig1(payload, trust.pretix_keys) if trust.pretix_keys else None
     return signed or read_opaque(payload)
 

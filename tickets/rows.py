@@ -37,6 +37,8 @@ class Status(IntFlag):
     """Half a pointer to another row; never a ticket."""
     AMBIGUOUS = 1024
     """Two tickets of the events at this gate have this code."""
+    BOUND = 2048
+    """It lives on a phone: only the live code counts (AD2), nothing that was typed or copied."""
 
 
 VALID = Status(0)

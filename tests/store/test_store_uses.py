@@ -41,7 +41,9 @@ def test_gate_claims_and_server_read_a_record_alike(kind, detail):
     scan = Record(Kind.SCAN, P, ticket_key=P, list="main", direction="entry", verdict="admitted")
     after = Record(kind, P, detail=detail)
     entries = [Entry(n, r, bytes(32), bytes(32)) for n, r in enumerate((scan, after), 1)]
-    (use,) = fold((r.kind.value, P, r.at, "1", "main", "entry", r.detail) for r in (scan, after))
+    (use,) = fold(
+        (r.kind.value, P, r.at, "1", "main", "entry", r.detail, None) for r in (scan, after)
+    )
     body = json.loads(json.dumps([entry_to_json(entry) for entry in entries]))
     assert add_up(body).stands == (use.standing in COUNTING)
     fact = fact_of(entries[1])
