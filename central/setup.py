@@ -4,7 +4,7 @@ import json
 import time
 import tomllib
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -21,12 +21,20 @@ MOST_POLICY = 1 << 18
 """Largest policy file in bytes."""
 
 
-def initialise(url: str, keys: Path, now: Callable[[], float] = time.time) -> Central:
+def initialise(
+    url: str,
+    keys: Path,
+    now: Callable[[], float] = time.time,
+    pretix: Sequence[bytes] | None = None,
+) -> Central:
     """Make the database of the event in the key directory, and publish whose signatures count.
 
     Needs the root key, once: afterwards it can be taken off this computer. Doing it again for
     the same event publishes the keyset again, for another year.
 
+    Args:
+        pretix: 32-byte keys of the event's pretix, at most `MAX_PRETIX_KEYS`, whose signed codes
+            are tickets from now on; None: those that were named the last time.
     Raises:
         KeyFault: a key is missing or not kept safe.
         CentralFault: the database cannot be made, or serves another event.
@@ -41,6 +49,9 @@ def initialise(url: str, keys: Path, now: Callable[[], float] = time.time) -> Ce
         set_meta(connection, "event", root.event)
         # For people to copy into admit.toml; whom a gate trusts is decided there.
         set_meta(connection, "root_keys", json.dumps([b64encode(root.public).decode()]))
+        if pretix is not None:
+            set_meta(connection, "pretix_keys", json.dumps([key.hex() for key in pretix]))
+        named = json.loads(get_meta(connection, "pretix_keys") or "[]")
     central = _central(database, keys, now)
     listing = load_key(keys, Role.LIST)
     keyset = Keyset(
@@ -48,6 +59,7 @@ def initialise(url: str, keys: Path, now: Callable[[], float] = time.time) -> Ce
         threshold=1,
         issuers={issuer.kid: issuer.public},
         lists={listing.kid: listing.public},
+        pretix=tuple(map(bytes.fromhex, named)),
     )
     publish_keyset(central, keyset, [(root.kid, root.secret)])
     return central

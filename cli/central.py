@@ -22,6 +22,8 @@ from cli.central_stick import import_records, stick
 from cli.central_user import app as user_app
 from cli.progress import shown_progress
 from tickets.csv_rows import MAX_LINE, BadRow
+from tickets.pretix_sig1 import key_from_valid_keys
+from tickets.trust import MAX_PRETIX_KEYS
 
 app = typer.Typer()
 
@@ -56,13 +58,32 @@ for _command in (backup, restore, restored, stick, import_records):
 
 
 @app.command()
-def init(db: Db = DB, keys: Keys = KEYS) -> None:
+def init(
+    db: Db = DB,
+    keys: Keys = KEYS,
+    pretix_key: Annotated[
+        list[str] | None,
+        typer.Option(help="A value of valid_keys.pretix_sig1 in pretix' API, or none; repeatable"),
+    ] = None,
+) -> None:
     """Make the database and publish the event's keys, signed by the root key.
 
-    Afterwards the root and issuer keys can be taken off this computer.
+    Afterwards the root and issuer keys can be taken off this computer. With --pretix-key, codes
+    that the event's pretix has signed are tickets too; the keys stay until others are named, or
+    --pretix-key none.
     """
-    central = setup.initialise(db, keys)
+    central = setup.initialise(db, keys, pretix=_pretix_keys(pretix_key))
     print(f"event {central.event}: keys published; now: admit central policy, import, token, serve")
+
+
+def _pretix_keys(texts: list[str] | None) -> list[bytes] | None:
+    if not texts or texts == ["none"]:
+        return [] if texts else None
+    if len(texts) > MAX_PRETIX_KEYS:
+        raise CentralFault(
+            f"{len(texts)} keys of pretix", f"Name at most {MAX_PRETIX_KEYS}, those in use now"
+        )
+    return list(dict.fromkeys(map(key_from_valid_keys, texts)))
 
 
 @app.command()
