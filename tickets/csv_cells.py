@@ -24,6 +24,7 @@ _STATUS = {
     "blocked": Status.BLOCKED,
     "unapproved": Status.UNAPPROVED,
     "unpaid": Status.UNPAID,
+    "revoked": Status.REVOKED,
 }
 _ATTENTION = {"": VALID, "0": VALID, "1": Status.ATTENTION}
 

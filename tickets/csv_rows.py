@@ -2,7 +2,7 @@
 
 Columns: id (required, unique), product (number, 1), entries (1; 0 is any number), valid_from and
 valid_until (ISO 8601 with zone), code (an opaque code instead of a signed ticket), card (the UID of
-an NTAG 424 DNA instead of either), status (valid, cancelled, blocked, unapproved, unpaid),
+an NTAG 424 DNA instead of either), status (valid, cancelled, blocked, unapproved, unpaid, revoked),
 attention (0 or 1). Others, such as name, are passed over. UTF-8; comma, semicolon or tab, as the
 header has it. One line is one row.
 """
