@@ -4,6 +4,7 @@ sync is not believed: every keyset, policy, delta and list is verified here agai
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from admission.clock import Clock
@@ -12,6 +13,7 @@ from admission.rules import PolicyMalformed
 from scanner.admissions import NotReady
 from scanner.books import Books
 from scanner.elsewhere import Report
+from scanner.freshness import RECENT, ListFrozen, expired, frozen, withdrawn
 from scanner.identity import Identity
 from scanner.kept import Kept, StateNotWritten, fingerprint
 from scanner.list_age import ListAge
@@ -30,6 +32,8 @@ POLL_EVERY = 0.5
 """Seconds between looks at the mirror: a cancellation acts at most this much later."""
 CONFLICTS_EVERY = 2.0
 MOST_CONFLICTS = 50
+MOST_NEWS = 4096
+"""Statements taken in one look; whoever took over sync can write them without end."""
 FIRST_WAIT = 2.0
 """Seconds a look may wait for a list to be hashed as long as there are no books at all."""
 
@@ -104,7 +108,11 @@ class Bookkeeper:
         if force is None or newest is None:
             return None
         missing = None if newest is force else newest.head.issued
-        return self._age.seconds(force.newest.issued, missing)
+        return self._age.seconds(force.newest.issued, missing, frozen=self._frozen(newest))
+
+    def _frozen(self, newest: Chain) -> bool:
+        confirms = self._kind == "admit"  # a stick is read once
+        return confirms and frozen(newest.newest.issued, self._age.contact, self._clock)
 
     def conflicts(self) -> list[dict[str, object]]:
         """Entries of ours beyond what their tickets allow, as the server named them.
@@ -138,7 +146,17 @@ class Bookkeeper:
         if news or self._in_force is not self._statements.newest_chain:
             self._build(news)
         self._read_conflicts()
+        self._look_back()
         self._save()
+
+    def _look_back(self) -> None:
+        """Say what is old or doubtful of what is in force."""
+        newest, contact = self._statements.newest_chain, self._age.contact
+        held = newest is not None and contact is not None and contact < RECENT
+        fault = newest and held and self._frozen(newest) and ListFrozen(newest.newest.issued)
+        self._report("freeze", fault or None)
+        self._report("expired", expired(self._statements, self._clock))
+        self._report("withdrawn", withdrawn(self._statements))
 
     def _save(self) -> None:
         """Keep what the next run must know."""
@@ -172,27 +190,31 @@ class Bookkeeper:
         self._recalled = True
         wires, had = self._kept.load()
         for wire in wires:
-            if error := self._take(wire):  # sync's copy may be better, or a key was withdrawn
+            if error := self._take(wire, self._statements.recall):  # sync's copy may be better
                 log.warning("a statement that was kept is passed over: %s", error.cause)
-        self._unsaved.clear()  # they are kept already
+        if not self._kept.foreign:  # else they are written anew, under these roots
+            self._unsaved.clear()
         self._statements.require(had)
 
     def _read_mirror(self) -> bool:
         """Take in what sync added; whether there was anything."""
-        read, refused = False, None
-        while rows := self._mirror.statements(self._cursor):
-            read = True
-            for cursor, _, wire in rows:
-                refused = self._take(wire) or refused
+        count, refused = 0, dict[str, GateError | None]()
+        while count < MOST_NEWS and (rows := self._mirror.statements(self._cursor)):
+            count += len(rows)
+            for cursor, kind, wire in rows:
+                error = self._take(wire, self._statements.take)
+                # A keyset from before the pinned roots is history once one that holds follows.
+                refused[kind] = error or (None if kind == "keyset" else refused.get(kind))
                 self._cursor = cursor
-        if read:  # one that was refused stays shown until there is better news
-            self._report("statement", refused or self._statements.rolled_back)
-        return read
+        if count:  # one that was refused stays shown until there is better news
+            fault = next(filter(None, refused.values()), None)
+            self._report("statement", fault or self._statements.rolled_back)
+        return count > 0
 
-    def _take(self, wire: bytes) -> GateError | None:
+    def _take(self, wire: bytes, take: Callable[[bytes], Statement | None]) -> GateError | None:
         """Believe a statement, or say why not."""
         try:
-            statement = self._statements.take(wire)
+            statement = take(wire)
         except StatementRejected as error:
             return error
         except PolicyMalformed as error:

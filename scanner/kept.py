@@ -46,20 +46,25 @@ class StateNotWritten(GateError):
 class Kept:
     """A directory of scanner's own. Files: `keyset`, `policy`, `rows-<first>-<last>` with a CBOR
     array of wire bytes each, and `serials.json`, written last.
+
+    Every keyset stays: from the roots in admit.toml, each is verified by those before it, and so
+    are the roots that count now. They are few, and only the organiser's roots can make more.
     """
 
     def __init__(self, directory: Path, trust: str) -> None:
         """`trust`: see `fingerprint`."""
         self._directory, self._trust = directory, trust
-        self._foreign = True
+        self.foreign = True
         """Whether what lies there is of another event or other roots, as far as is known."""
+        self._keysets: list[bytes] = []
 
     def load(self) -> tuple[list[bytes], dict[str, Mark]]:
         """(wire bytes in the order to verify them in, the newest that were ever believed)."""
         trust, marks = _marks(self._directory / "serials.json")
-        self._foreign = trust != self._trust
+        self.foreign = trust != self._trust
         wires = [wire for path in self._all() for wire in _wires(path)]
-        return wires, {} if self._foreign else marks
+        self._keysets = [] if self.foreign else list(_wires(self._directory / "keyset.cbor"))
+        return wires, {} if self.foreign else marks
 
     def save(self, news: News, marks: Mapping[str, Mark], oldest: int) -> None:
         """Add what is newly believed.
@@ -71,13 +76,16 @@ class Kept:
             OSError: the card is full or read-only; give the same again later.
         """
         self._directory.mkdir(mode=0o700, exist_ok=True)
-        if self._foreign:
+        if self.foreign:
             for path in self._all():
                 path.unlink(missing_ok=True)
-            self._foreign = False
-        for name in SEQUENCES[:2]:
-            if wires := [wire for statement, wire in news if sequence_of(statement) == name]:
-                replace_durably(self._directory / f"{name}.cbor", cbor2.dumps(wires[-1:]))
+            self.foreign = False
+        if keysets := _of("keyset", news):
+            whole = list(dict.fromkeys([*self._keysets, *keysets]))
+            replace_durably(self._directory / "keyset.cbor", cbor2.dumps(whole))
+            self._keysets = whole
+        if policies := _of("policy", news):
+            replace_durably(self._directory / "policy.cbor", cbor2.dumps(policies[-1:]))
         rows = [(s.serial, wire) for s, wire in news if sequence_of(s) == "rows"]
         if rows:
             name = f"rows-{rows[0][0]:019d}-{rows[-1][0]:019d}.cbor"
@@ -99,6 +107,10 @@ class Kept:
     def _rows(self) -> list[Path]:
         pattern = f"rows-{'[0-9]' * 19}-{'[0-9]' * 19}.cbor"
         return sorted(self._directory.glob(pattern))
+
+
+def _of(sequence: str, news: News) -> list[bytes]:
+    return [wire for statement, wire in news if sequence_of(statement) == sequence]
 
 
 def _marks(path: Path) -> tuple[str, dict[str, Mark]]:

@@ -30,22 +30,33 @@ class ListAge:
         self._current_at: float | None = None
         self._tried_at = float("-inf")
 
+    @property
+    def contact(self) -> float | None:
+        """Seconds since sync last had all, in this run; None: not in this run."""
+        at = self._current_at
+        return None if at is None else self._clock.monotonic() - at
+
     def contacted(self, ago: float) -> None:
         """`ago` seconds before now, sync had all statements that the server has."""
         at = self._clock.monotonic() - ago
         self._current_at = at if self._current_at is None else max(self._current_at, at)
 
-    def seconds(self, issued: int | None, missing: int | None = None) -> float | None:
+    def seconds(
+        self, issued: int | None, missing: int | None = None, *, frozen: bool = False
+    ) -> float | None:
         """The age of the list in force; None: nothing says how old it is.
 
         Args:
             issued: When its newest statement was issued, Unix seconds.
             missing: When a newer list was issued whose file is not there or not whole; None:
                 there is none.
+            frozen: Contacts do not count: nothing was signed for so long that they bring no news.
         """
         now = self._clock.reading().at
-        if self._current_at is not None:
-            age: float | None = self._clock.monotonic() - self._current_at
+        if frozen and issued is not None:
+            age: float | None = now - issued
+        elif self._current_at is not None:
+            age = self._clock.monotonic() - self._current_at
         else:
             known = [at for at in (self._before, issued) if at is not None]
             age = now - max(known) if known else None

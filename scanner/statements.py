@@ -12,7 +12,7 @@ from tickets.bodies import Delta, Keyset, ListHead, Type
 from tickets.chain import follows
 from tickets.keyring import Keyring, pinned
 from tickets.rows import Ticket
-from tickets.statements import Statement, keyring_from, read_statement
+from tickets.statements import Statement, digest_of, keyring_from, read_statement
 
 KEPT_LISTS = 2
 """The newest list, and the one before it: in force until the newest one's file is whole."""
@@ -48,7 +48,10 @@ class Statements:
     """Takes statements in one by one."""
 
     def __init__(self, event: str, root_keys: tuple[bytes, ...], threshold: int) -> None:
-        """`root_keys`: 32 bytes each, pinned in the configuration; `threshold` must sign."""
+        """`root_keys`: 32 bytes each, pinned in the configuration; `threshold` must sign.
+
+        They are the first anchor: a keyset that they sign may name other roots.
+        """
         self.keyring: Keyring = pinned(root_keys, threshold)
         self.policy: EventPolicy | None = None
         self.chains: list[Chain] = []
@@ -57,6 +60,10 @@ class Statements:
         """The newest statement by sequence."""
         self._event = event
         self._latest: dict[Type, Statement] = {}
+        self._known: dict[bytes, tuple[str, Mark]] = {}
+        """Sequence and mark of what was believed, by digest."""
+        self._lists_ever: dict[bytes, bytes] = {}
+        """List keys that any keyset has named, those withdrawn since among them."""
         self._had: dict[str, Mark] = {}
         self._older: dict[str, StatementRejected] = {}
 
@@ -79,11 +86,35 @@ class Statements:
             StatementRejected: forged, out of place, or of another event.
             PolicyMalformed: signed, but no rules that this version knows.
         """
-        new = read_statement(wire, self._event, self.keyring)
-        sequence, mark = sequence_of(new), Mark(new.serial, new.digest)
-        if mark == self.marks.get(sequence):
-            self._older.pop(sequence, None)  # what came before it was history
+        return self._take(wire, self.keyring)
+
+    def recall(self, wire: bytes) -> Statement | None:
+        """As `take`, of what this gate has believed before and kept where nobody else writes.
+
+        What was applied stays in force, also when the list key that signed it was withdrawn since.
+        """
+        return self._take(wire, self.keyring.with_lists(self._lists_ever))
+
+    @property
+    def withdrawn(self) -> list[Type]:
+        """Of what is in force: the types whose signer counts no more. Old, till it is replaced."""
+        lists = self.keyring.signing_lists()
+        heads = {Type.POLICY: self._latest.get(Type.POLICY)}
+        heads[Type.LIST] = self.newest_chain.head if self.newest_chain else None
+        return [t for t, s in heads.items() if s is not None and s.signers.isdisjoint(lists)]
+
+    @property
+    def newest(self) -> list[Statement]:
+        """The newest keyset, policy, and list or delta; those that are there."""
+        found = [self._latest.get(Type.KEYSET), self._latest.get(Type.POLICY), self._newest_rows()]
+        return [statement for statement in found if statement is not None]
+
+    def _take(self, wire: bytes, keyring: Keyring) -> Statement | None:
+        if known := self._known.get(digest_of(wire) or b""):
+            self._met(*known)
             return None
+        new = read_statement(wire, self._event, keyring)
+        sequence, mark = sequence_of(new), Mark(new.serial, new.digest)
         try:
             self._check_place(new)
         except StatementRejected as error:
@@ -93,8 +124,18 @@ class Statements:
             return None
         self._believe(new)
         self.marks[sequence] = mark
+        self._known[new.digest] = sequence, mark
         self._older.pop(sequence, None)
         return new
+
+    def _met(self, sequence: str, mark: Mark) -> None:
+        """What was believed before is there again."""
+        now = self.marks[sequence]
+        if mark == now:
+            self._older.pop(sequence, None)  # what came before it was history
+            return
+        what = f"{sequence} {mark.serial} is not newer than {now.serial}"
+        self._older[sequence] = StatementRejected(Attack.ROLL_BACK, what)
 
     def require(self, had: Mapping[str, Mark]) -> None:
         """Believe nothing as current that is older than what this gate has `had` before."""
@@ -152,6 +193,7 @@ class Statements:
     def _believe(self, new: Statement) -> None:
         if isinstance(new.body, Keyset):
             self.keyring = keyring_from(self.keyring, new)
+            self._lists_ever.update(self.keyring.lists)
         elif isinstance(new.body, ListHead):
             self.chains = [*self.chains, Chain(new)][-KEPT_LISTS:]
         elif isinstance(new.body, Delta):

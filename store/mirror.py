@@ -328,7 +328,7 @@ def _move(base: sqlite3.Connection, name: str, value: int) -> None:
 
 
 def _drop_superseded(base: sqlite3.Connection, kind: str) -> None:
-    if kind in ("keyset", "policy"):
+    if kind == "policy":  # keysets all stay: each says by whose signatures the next one counts
         base.execute(
             "DELETE FROM statement WHERE type = ?1"
             " AND cursor < (SELECT max(cursor) FROM statement WHERE type = ?1)",

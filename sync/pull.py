@@ -20,7 +20,7 @@ from tickets.bodies import Keyset, ListHead, Type
 from tickets.chain import follows
 from tickets.errors import GateError
 from tickets.keyring import Keyring
-from tickets.statements import Statement, keyring_from, read_statement
+from tickets.statements import Statement, digest_of, keyring_from, read_statement
 
 log = logging.getLogger(__name__)
 PERIOD = 10.0
@@ -32,7 +32,7 @@ class Puller:
     """Keeps mirror and list files at what the server has signed.
 
     Args:
-        roots: Keyring with the roots of the configuration only.
+        roots: Keyring with the roots of the configuration only: the first anchor.
         event: As in the configuration.
         directory: Where list files live.
         monotonic: Seconds that never jump.
@@ -51,7 +51,7 @@ class Puller:
         self._backend, self._mirror, self._event = backend, mirror, event
         self._monotonic = monotonic
         self._lists = Lists(backend, directory, monotonic)
-        self._roots = self._keyring = roots
+        self._keyring = roots
         self._last: dict[Type, Statement] = {}
         self._known: set[bytes] = set()
         self._resync = threading.Event()
@@ -116,7 +116,14 @@ class Puller:
                 self._take(wire)
             except GateError as error:
                 log.warning("%s %d: %s", wire.type, wire.serial, error)
-                refused = refused or error
+        foreign: GateError | None = None
+                if wire.type == Type.KEYSET:
+                    foreign = foreign or error
+                else:
+                    refused = refused or error
+            else:  # keysets from before the pinned roots are history once one that holds follows
+                foreign = None if wire.type == Type.KEYSET else foreign
+        refused = refused or foreign
         # Past a refused one the cursor does not go: it is asked for again, and the fault stays
         # visible. Those behind it were judged on their own, and are known by their digest.
         if refused is None:
@@ -133,14 +140,14 @@ class Puller:
         return None
 
     def _take(self, wire: WireStatement) -> None:
-        statement = read_statement(wire.wire, self._event, self._keyring)
-        if statement.digest in self._known:  # all was asked for again
+        if digest_of(wire.wire) in self._known:  # all was asked for again
             return
         self._check_place(statement)
         if isinstance(statement.body, ListHead):
             self._lists.fetch(statement)
         self._mirror.add_statement(
             StoredStatement(statement.type, statement.serial, statement.digest, wire.wire)
+        statement = read_statement(wire.wire, self._event, self._keyring)
         )
         self._believe(statement)
 
@@ -163,7 +170,7 @@ class Puller:
         self._last[statement.type] = statement
         self._known.add(statement.digest)
         if isinstance(statement.body, Keyset):
-            self._keyring = keyring_from(self._roots, statement)
+            self._keyring = keyring_from(self._keyring, statement)
 
     # Redemptions elsewhere
 

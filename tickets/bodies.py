@@ -47,10 +47,11 @@ class Keyset:
     """Whose signatures count from now on; each map is key id (8 bytes) -> 32-byte public key."""
 
     roots: Mapping[bytes, bytes]
-    """The roots the organiser signs with. A gate keeps to those pinned in its configuration."""
+    """The roots the organiser signs with from now on; at least one. See `tickets.keyring`."""
     threshold: int
     issuers: Mapping[bytes, bytes]
     """Sign tickets."""
+    """How many of them must sign the next keyset."""
     lists: Mapping[bytes, bytes]
     """Sign policy, list, delta and time."""
     revoked: tuple[bytes, ...] = ()
@@ -158,7 +159,7 @@ def _keyset(plain: Mapping[str, object]) -> Keyset:
         raise BodyMalformed(f"revoked is not a list of at most {MAX_KEYS} key ids")
     if not all(type(kid) is bytes and len(kid) == KID_BYTES for kid in revoked):
         raise BodyMalformed("a revoked key id is not 8 bytes")
-    threshold = integer(plain, "threshold", 1, max(1, len(roots)))
+    threshold = integer(plain, "threshold", 1, len(roots))
     pretix = _pretix_keys(plain, {*roots.values(), *issuers.values(), *lists.values()})
     return Keyset(roots, threshold, issuers, lists, tuple(revoked), pretix)
 

@@ -1,4 +1,8 @@
-"""The keys a gate believes: the roots pinned in its configuration, and what they have named."""
+"""The keys a gate believes: the roots pinned in its configuration, and what has followed from them.
+
+Roots change as in TUF (specification 5.3): a keyset with other roots is signed by the threshold of
+the old ones and by that of the new ones; the pinned ones are the first anchor.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +17,7 @@ class Keyring:
     """Keys by role; each map is key id (8 bytes) -> 32-byte Ed25519 public key."""
 
     roots: Mapping[bytes, bytes]
-    """Pinned in the configuration; no statement changes them."""
+    """Those pinned in the configuration, until a keyset that they signed names others."""
     threshold: int
     """How many different roots must sign a keyset."""
     issuers: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -35,10 +39,16 @@ class Keyring:
         """Return the list keys whose signatures count."""
         return {kid: key for kid, key in self.lists.items() if kid not in self.revoked}
 
+    def with_lists(self, lists: Mapping[bytes, bytes]) -> "Keyring":
+        """Return the keyring with these list keys, none of them revoked: to read what was kept."""
+        return replace(self, lists=dict(lists), revoked=self.revoked - lists.keys())
+
     def with_keyset(self, keyset: Keyset) -> "Keyring":
         """Return the keyring after a verified ``keyset``, which replaces the one before."""
         return replace(
             self,
+            roots=dict(keyset.roots),
+            threshold=keyset.threshold,
             issuers=dict(keyset.issuers),
             lists=dict(keyset.lists),
             revoked=frozenset(keyset.revoked),

@@ -6,7 +6,7 @@ issued, expires, body}. Nothing is decoded before a signature of a trusted key h
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from tickets import cbor, cose
@@ -32,6 +32,7 @@ MAX_PAYLOAD = {
     Type.KEYSET: 1 << 17,
     Type.POLICY: 1 << 18,
     Type.LIST: 1 << 12,
+    Type.NAMES: 1 << 12,
     Type.DELTA: 4 << 20,
     Type.TIME: 1 << 10,
 }
@@ -62,6 +63,8 @@ class Statement:
     digest: bytes
     """BLAKE2b-256 of the signed payload. Not of the wire: whoever carries a keyset could drop one
     of its signatures, and the next statement would then seem to follow another."""
+    signers: frozenset[bytes] = frozenset()
+    """Key ids of the believed keys that signed it."""
 
 
 def sign_statement(
@@ -102,12 +105,27 @@ def read_statement(wire: bytes, event: str, keyring: Keyring) -> Statement:
     envelopes = _envelopes(_bounded(wire))
     signers = _signers(envelopes, keyring)
     statement = _read_payload(envelopes[0].payload)
-    _check_signers(statement, signers, keyring)
+    if isinstance(statement.body, Keyset):  # its own roots sign along when they are new
+        signers |= _holding(envelopes, statement.body.roots)
+        _check_roots(statement.body, signers, keyring)
+    elif signers.isdisjoint(keyring.signing_lists()):
+        raise StatementRejected(Attack.FORGERY, f"a {statement.type} is signed by a list key")
     if statement.event != event:
         raise StatementRejected(
             Attack.WRONG_EVENT, f"it is of event {statement.event[:40]!r}, not {event!r}"
         )
-    return statement
+    return replace(statement, signers=frozenset(signers))
+
+
+def digest_of(wire: bytes) -> bytes | None:
+    """Return `Statement.digest` of bytes that nobody has verified; None: they are no statement.
+
+    Enough to tell what was believed before from news, and for nothing else.
+    """
+    try:
+        return _digest(cose.split_first(_bounded(wire), 1)[0].payload)
+    except (cose.CoseError, StatementRejected):
+        return None
 
 
 def keyring_from(keyring: Keyring, statement: Statement) -> Keyring:
@@ -147,31 +165,40 @@ def _envelopes(wire: bytes) -> list[cose.Envelope]:
 
 def _signers(envelopes: Sequence[cose.Envelope], keyring: Keyring) -> set[bytes]:
     """Return the kids of roots and list keys that signed; other kids are passed over."""
-    keys = keyring.signing_roots() | keyring.signing_lists()
-    by_kid = {envelope.protected[-cose.KID_BYTES :]: envelope for envelope in envelopes}
-    trusted = {
-        kid: envelope
-        for kid, envelope in by_kid.items()
-        if kid in keys and envelope.protected == cose.protected_header(kid)
-    }
-    if not all(cose.verifies(envelope, keys[kid]) for kid, envelope in trusted.items()):
-        raise StatementRejected(Attack.FORGERY, "a signature does not hold")
+    trusted = _holding(envelopes, keyring.signing_roots() | keyring.signing_lists())
     if not trusted:
-        withdrawn = not by_kid.keys().isdisjoint(keyring.revoked)
+        withdrawn = any(_kid(envelope) in keyring.revoked for envelope in envelopes)
         attack = Attack.WITHDRAWN_KEY if withdrawn else Attack.FORGERY
         raise StatementRejected(attack, "no key that this gate believes has signed it")
-    return set(trusted)
+    return trusted
 
 
-def _check_signers(statement: Statement, signers: set[bytes], keyring: Keyring) -> None:
-    if isinstance(statement.body, Keyset):
+def _holding(envelopes: Sequence[cose.Envelope], keys: Mapping[bytes, bytes]) -> set[bytes]:
+    """Return which of ``keys`` (kid -> public key) have signed; one bad signature spoils all."""
+    by_kid = {kid: envelope for envelope in envelopes if (kid := _kid(envelope)) and kid in keys}
+    if not all(cose.verifies(envelope, keys[kid]) for kid, envelope in by_kid.items()):
+        raise StatementRejected(Attack.FORGERY, "a signature does not hold")
+    return set(by_kid)
+
+
+def _kid(envelope: cose.Envelope) -> bytes:
+    """Return whose signature it is said to be; empty: of another kind of key or header."""
+    kid = envelope.protected[-cose.KID_BYTES :]
+    fits = len(kid) == cose.KID_BYTES and envelope.protected == cose.protected_header(kid)
+    return kid if fits else b""
+
+
+def _check_roots(keyset: Keyset, signers: set[bytes], keyring: Keyring) -> None:
+    """Old and new roots must each have signed up to their threshold; mostly they are the same."""
+    sides = [(keyring.signing_roots(), keyring.threshold, "root")]
+    if (keyset.roots, keyset.threshold) != (keyring.roots, keyring.threshold):
+        sides.append((dict(keyset.roots), keyset.threshold, "new root"))
+    for roots, threshold, name in sides:
         # A root that the keyset itself revokes must not have helped to bring it in.
-        roots = (signers & keyring.roots.keys()) - set(statement.body.revoked)
-        if len(roots) < keyring.threshold:
-            needed = f"{len(roots)} root signatures, {keyring.threshold} needed"
+        count = len((signers & roots.keys()) - set(keyset.revoked))
+        if count < threshold:
+            needed = f"{count} {name} signatures, {threshold} needed"
             raise StatementRejected(Attack.FORGERY, needed)
-    elif signers.isdisjoint(keyring.signing_lists()):
-        raise StatementRejected(Attack.FORGERY, f"a {statement.type} is signed by a list key")
 
 
 def _read_payload(payload: bytes) -> Statement:
@@ -179,13 +206,17 @@ def _read_payload(payload: bytes) -> Statement:
         fields = cbor.decode(payload, _DEPTH)
         if not (isinstance(fields, Mapping) and fields.keys() == _FIELDS):
             raise BodyMalformed(f"its fields are not {sorted(_FIELDS)}")
-        statement = _typed(fields, blake2b(payload, digest_size=HASH_BYTES).digest())
+        statement = _typed(fields, _digest(payload))
     except (cbor.CborError, BodyMalformed) as error:
         raise StatementRejected(Attack.MALFORMED, str(error)) from error
     if len(payload) > (limit := MAX_PAYLOAD[statement.type]):
         size = f"a {statement.type} of {len(payload)} bytes, more than {limit}"
         raise StatementRejected(Attack.OVERSIZED, size)
     return statement
+
+
+def _digest(payload: bytes) -> bytes:
+    return blake2b(payload, digest_size=HASH_BYTES).digest()
 
 
 def _typed(fields: Mapping[str, object], digest: bytes) -> Statement:

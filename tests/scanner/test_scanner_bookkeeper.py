@@ -580,11 +580,12 @@ def test_another_event_begins_anew(bench: Bench) -> None:
     bench.publish(row("anna"), serial=9)
     bench.poll()
     bench.forget(newer_than=0)
-    bench.roots = (public_key_of(b"\x05" * 32),)
+    other = b"\x05" * 32
+    bench.roots = (public_key_of(other),)
     bench.restart()
     with pytest.raises(NotReady, match="keys have not arrived"):
         bench.keeper.books()
-    bench.put(Keyset(keys_of(ROOT), 1, keys_of(ISSUER), keys_of(LIST)), 1, b"\x05" * 32)
+    bench.put(Keyset(keys_of(other), 1, keys_of(ISSUER), keys_of(LIST)), 1, other)
     bench.put(POLICY, 1)
     bench.publish_list(row("carl"), serial=1)
     bench.poll()

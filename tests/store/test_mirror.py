@@ -92,7 +92,8 @@ def test_statements_are_read_after_a_cursor(path):
     assert reader.statements(0, limit=1) == seen[:1]
 
 
-def test_what_a_newer_statement_replaces_is_dropped_but_the_last_two_lists_stay(path):
+def test_what_a_newer_statement_replaces_is_dropped_but_all_keysets_and_two_lists_stay(path):
+    """Each keyset says by whose signatures the next one counts."""
     writer = Mirror(path)
     for kind, serial in [
         *(("keyset", 1), ("list", 1), ("delta", 2), ("list", 3), ("delta", 4)),
@@ -100,7 +101,7 @@ def test_what_a_newer_statement_replaces_is_dropped_but_the_last_two_lists_stay(
     ]:
         writer.add_statement(statement(kind, serial))
     assert [(row.type, row.serial) for row in writer.statements()] == [
-        *(("list", 3), ("delta", 4), ("keyset", 2)),
+        *(("keyset", 1), ("list", 3), ("delta", 4), ("keyset", 2)),
         *(("policy", 2), ("list", 5)),
     ]
 
