@@ -13,8 +13,8 @@ from central import claims, feeds, records, statements
 from central.bodies import LATEST, MOST_NAME
 from central.enrolment import MOST_GATE, MOST_SOFTWARE
 from store.records import FIELDS, Kind
+from tickets.ad1 import MAX_TIME
 from tickets.bodies import Type
-from tickets.cards import MAX_COUNTER
 
 Json = dict[str, Any]
 _WHOLE: Json = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
@@ -165,7 +165,7 @@ def _answers() -> Json:
     redemption = use | {"cursor": _WHOLE, "direction": _WAY, "device": _hex(8), "epoch": _hex(8)}
     told = {"result": {"enum": ["stored", "duplicate", "parked", "fork"]}, "conflict": _ref("Use")}
     told |= {"seq": {"type": ["integer", "null"]}, "reason": {"type": "string"}}
-    counter = {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER}
+    counter = {"type": "integer", "minimum": 0, "maximum": MAX_TIME}
     conflict = {"cursor": _WHOLE, "presentation": _hex(16), "other": _ref("Use"), "stands": _TRUTH}
     statement = {"cursor": _WHOLE, "type": {"enum": [t.value for t in Type]}, "serial": _WHOLE}
     open_claim = _object(presentation=_hex(16), ticket_key=_hex(16), list=_text(), at=_time())

@@ -27,8 +27,12 @@ from central.schema import conflict, reading, redemption
 from central.tokens import Caller
 from store.records import Kind
 from store.uses import standing_after
+from tickets.ad1 import MAX_TIME
 from tickets.cards import MAX_COUNTER
 from tickets.credential import Format
+
+HIGHEST: dict[str, int] = {Format.NTAG424: MAX_COUNTER, Format.AD2: MAX_TIME}
+"""Highest number of what is shown, by format: of a card's messages, the time of a live code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +228,12 @@ def _is_known(outcome: Outcome) -> bool:
 
 
 def _counter(scan: dict[str, Any] | None) -> int | None:
-    """Of the card's message; one that no card can have would stop every gate that reads it."""
-    counter = scan.get("counter") if scan and scan.get("format") == Format.NTAG424 else None
-    return counter if type(counter) is int and 0 <= counter <= MAX_COUNTER else None
+    """What tells the code that was shown from later ones: see `HIGHEST`. One that no card can have
+    would stop every gate that reads it.
+    """
+    highest = HIGHEST.get(scan["format"]) if scan and "format" in scan else None
+    counter = scan.get("counter") if scan and highest is not None else None
+    return counter if type(counter) is int and 0 <= counter <= (highest or 0) else None
 
 
 def _too_many(right: Right, uses: Uses) -> dict[bytes, bytes]:

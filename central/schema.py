@@ -197,8 +197,8 @@ Index("redemption_ticket", redemption.c.ticket_key, redemption.c.list)
 reading = _table(
     "reading",
     Column("presentation", LargeBinary, primary_key=True, comment="of a redemption"),
-    Column("counter", Whole, nullable=False, comment="of the card's message that was shown"),
-    comment="Redemptions by a card's message, which counts once: the card counts its messages",
+    Column("counter", Whole, nullable=False, comment="of the card's message, or time of the live code"),
+    comment="Redemptions by what counts once: a card's message, or a phone's live code",
     by_key=True,
 )
 

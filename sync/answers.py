@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from tickets.cards import MAX_COUNTER
+from tickets.ad1 import MAX_TIME
 
 _Cursor = Annotated[int, Field(ge=0, lt=2**62)]
 _Time = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
@@ -106,8 +106,8 @@ class Redemption(_Model):
     device: _Text
     epoch: _Epoch
     stands: bool
-    counter: Annotated[int, Field(ge=0, le=MAX_COUNTER)] | None = None
-    """Of the card's message that was shown; None: something else was."""
+    counter: Annotated[int, Field(ge=0, le=MAX_TIME)] | None = None
+    """Of the card's message that was shown, or when the live code was drawn; None: else."""
 
 
 class Redemptions(_Model):

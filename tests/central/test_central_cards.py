@@ -66,6 +66,20 @@ def test_a_counter_that_no_card_has_is_told_to_nobody(
     assert counters(south) == [None]
 
 
+def test_when_a_live_code_was_drawn_reaches_the_other_gates(
+    rig: CentralRig, north: Device, south: Device
+) -> None:
+    """Also of an entry that was annulled: the same drawing is a copy at every other gate."""
+    shown, turned_back, strange = (os.urandom(16) for _ in range(3))
+    north.upload(
+        north.scan(shown, rig.key("A1"), counter=1_795_000_000, format="ad2"),
+        north.scan(turned_back, rig.key("A2"), counter=1_795_000_001, format="ad2"),
+        north.outcome(turned_back, Kind.NO_PASSAGE),
+        north.scan(strange, rig.key("A3"), counter=2**32, format="ad2"),
+    )
+    assert sorted(counters(south), key=str) == [1_795_000_000, 1_795_000_001, None]
+
+
 def test_a_counter_of_anything_but_a_card_is_told_to_nobody(
     rig: CentralRig, north: Device, south: Device
 ) -> None:
