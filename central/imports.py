@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select, update
 
 from central.errors import CentralFault
 from central.event import Central
+from central.guests import Guests, publish_names
 from central.inserts import bulk_insert, next_number
 from central.lists import publish_list, refresh
 from central.schema import ticket
@@ -33,6 +34,12 @@ class Imported:
     """Tickets whose id came with another code: the old code is revoked."""
     serial: int
     """Of the list that was published."""
+    named: int = 0
+    """Tickets whose guest's name is kept, sealed."""
+    weak: int = 0
+    """Tickets whose code can be guessed; they get no name."""
+    weak_lines: tuple[int, ...] = ()
+    """The first of their lines."""
 
 
 def unseen(_what: str, _rows: int) -> None:
@@ -58,7 +65,7 @@ def import_tickets(
     Raises:
         CsvRejected: the file as a whole is no list of tickets; nothing was changed.
     """
-    good, bad, withdrawn, batch = 0, 0, 0, 0
+    good, bad, withdrawn, batch, guests = 0, 0, 0, 0, Guests(central)
     rows = read_rows(lines)
     while part := list(islice(rows, BATCH)):
         faults = [row for row in part if isinstance(row, BadRow)]
@@ -68,9 +75,13 @@ def import_tickets(
         with central.database.writing() as connection:
             batch = batch or next_number(connection, "batch")
             withdrawn += _store(connection, central, found, batch)
+            guests.take(connection, found)
         good, bad = good + len(found), bad + len(faults)
         on_progress("rows", good + bad)
-    return Imported(good, bad, withdrawn, publish_list(central, partial(on_progress, "list")))
+    publish_names(central)
+    serial = publish_list(central, partial(on_progress, "list"))
+    seen = guests.named, guests.weak.count, tuple(guests.weak.lines)
+    return Imported(good, bad, withdrawn, serial, *seen)
 
 
 def _store(connection: Connection, central: Central, found: list[TicketRow], batch: int) -> int:

@@ -1,12 +1,14 @@
 """Full lists: the rows of all tickets, streamed into a compressed body that gates fetch by hash."""
 
+import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from central.database import get_meta
 from central.errors import CentralFault, ProtocolError
 from central.event import Central
 from central.inserts import next_number
@@ -55,12 +57,30 @@ def _write_body(
     with central.database.reading() as snapshot:
         query = select(counter.c.value).where(counter.c.name == "revision")
         revision = snapshot.execute(query).scalar() or 0
-        rows, size, digest = 0, 0, blake2b(digest_size=32)
-        for place, (raw_rows, data) in enumerate(_compressed(snapshot, digest.update)):
-            rows, size = rows + raw_rows, size + len(data)
-            _keep(central, {"number": number, "place": place, "data": data})
-            on_rows(rows)
-    return ListHead(rows, rows * ROW_BYTES, digest.digest()), revision, size
+        packed = _packed(snapshot)
+        rows, digest, size = write_pieces(central, number, packed, on_rows)
+    return ListHead(rows, rows * ROW_BYTES, digest), revision, size
+
+
+def write_pieces(
+    central: Central,
+    number: int,
+    packed: Iterable[tuple[int, bytes]],
+    on_rows: Callable[[int], None] = lambda _: None,
+) -> tuple[int, bytes, int]:
+    """Keep a body; return its rows, the BLAKE2b-256 of what was packed, its gzip length.
+
+    Args:
+        packed: (how many rows, their bytes), some thousands at a time.
+    Raises:
+        CentralFault: another process dropped it meanwhile.
+    """
+    rows, size, digest = 0, 0, blake2b(digest_size=32)
+    for place, (raw_rows, data) in enumerate(_compressed(packed, digest.update)):
+        rows, size = rows + raw_rows, size + len(data)
+        _keep(central, {"number": number, "place": place, "data": data})
+        on_rows(rows)
+    return rows, digest.digest(), size
 
 
 def _keep(central: Central, piece: dict[str, object]) -> None:
@@ -75,18 +95,22 @@ def _overtaken() -> CentralFault:
     return CentralFault("a newer list was published meanwhile", "Nothing to do")
 
 
+def _packed(snapshot: Connection) -> Iterator[tuple[int, bytes]]:
+    query = select(ticket).order_by(ticket.c.key).execution_options(yield_per=_READ)
+    for part in snapshot.execute(query).mappings().partitions():
+        yield len(part), b"".join(pack(ticket_of(row)) for row in part)
+
+
 def _compressed(
-    snapshot: Connection, hashed: Callable[[bytes], None]
+    packed: Iterable[tuple[int, bytes]], hashed: Callable[[bytes], None]
 ) -> Iterator[tuple[int, bytes]]:
     """Yield (rows gone in, bytes come out) pieces of about `CHUNK` bytes; the last flushes."""
     packer = zlib.compressobj(6, wbits=zlib.MAX_WBITS | 16)  # 16: gzip
     waiting, rows = bytearray(), 0
-    query = select(ticket).order_by(ticket.c.key).execution_options(yield_per=_READ)
-    for part in snapshot.execute(query).mappings().partitions():
-        raw = b"".join(pack(ticket_of(row)) for row in part)
+    for more, raw in packed:
         hashed(raw)
         waiting += packer.compress(raw)
-        rows += len(part)
+        rows += more
         if len(waiting) >= CHUNK:
             yield rows, bytes(waiting)
             waiting, rows = bytearray(), 0
@@ -95,12 +119,20 @@ def _compressed(
 
 def _drop_old(connection: Connection) -> None:
     """Keep the last two bodies: a gate may just be fetching the one before."""
-    done = select(list_body.c.number).where(list_body.c.hash.is_not(None))
+    apart = bodies_of_names(connection)
+    done = select(list_body.c.number).where(
+        list_body.c.hash.is_not(None), list_body.c.number.not_in(apart)
+    )
     kept = connection.execute(done.order_by(list_body.c.number.desc()).limit(2)).scalars().all()
     # Also pieces that a crash left behind; a body in the making has a higher number.
     for table in (list_chunk, list_body):
         old = table.c.number < max(kept)
-        connection.execute(delete(table).where(old, table.c.number.not_in(kept)))
+        connection.execute(delete(table).where(old, table.c.number.not_in([*kept, *apart])))
+
+
+def bodies_of_names(connection: Connection) -> list[int]:
+    """Numbers of the bodies that hold names and are still wanted, oldest first."""
+    return list(json.loads(get_meta(connection, "bodies_of_names") or "[]"))
 
 
 def body_of(central: Central, digest: bytes) -> tuple[int, int]:

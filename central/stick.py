@@ -120,7 +120,7 @@ def _all_statements(central: Central) -> Iterator[dict[str, Any]]:
 def _lists(central: Central, stick: Stick) -> dict[str, Held]:
     files: dict[str, Held] = {}
     for said in _all_statements(central):
-        if said["type"] == Type.LIST.value:
+        if said["type"] in (Type.LIST.value, Type.NAMES.value):
             digest = _hash_of(base64.b64decode(said["wire"]))
             files |= {f"lists/{digest.hex()}.gz": _body(central, stick, digest)}
     return files

@@ -23,6 +23,7 @@ from cli.central_user import app as user_app
 from cli.progress import shown_progress
 from tickets.csv_rows import MAX_LINE, BadRow
 from tickets.pretix_sig1 import key_from_valid_keys
+from tickets.strength import weak_codes
 from tickets.trust import MAX_PRETIX_KEYS
 
 app = typer.Typer()
@@ -149,11 +150,15 @@ def import_(
     except OSError as error:
         raise CentralFault(f"{csv} cannot be read: {error.strerror}", "Check the path") from error
     result = {"imported": done.good, "bad": done.bad, "withdrawn": done.withdrawn}
+    result |= {"named": done.named, "weak": done.weak}
     if json_:
         print(json.dumps(result | {"list": done.serial}))
     else:
         left = f", {done.bad} bad rows left out" if done.bad else ""
-        print(f"{done.good} tickets imported{left}; list {done.serial} published")
+        names = f", {done.named} with a sealed name" if done.named else ""
+        print(f"{done.good} tickets imported{names}{left}; list {done.serial} published")
+        if done.weak:
+            print(weak_codes(done.weak, done.weak_lines), file=sys.stderr)
     if done.bad:
         raise typer.Exit(1)
 

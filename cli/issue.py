@@ -20,6 +20,7 @@ from cli.paper.words import Language
 from tickets.csv_rows import MAX_LINE, BadRow, TicketRow, read_rows
 from tickets.errors import GateError
 from tickets.key_files import KeyFault, Role, SecretKey, load_key
+from tickets.strength import WeakCodes, weak_codes
 
 _NAMED = 5
 """Lines that are named one by one."""
@@ -56,6 +57,7 @@ def issue(
     style = Style(title or issuer.event, note, language, paper, _zone(timezone))
     press = Press(out, frozenset(make or (Make.PNG, Make.PDF)), style)
     good = bad = cards = 0
+    weak = WeakCodes()
     with _named_faults(csv, out):
         out.mkdir(parents=True, exist_ok=True)
         with csv.open("rb") as file, _progress(csv, hidden=json_) as show:
@@ -67,6 +69,7 @@ def issue(
                     cards += 1
                 else:
                     good += 1
+                    weak.meet(row.line, row.credential(event_secret))
                     text, typed = (
                         code_text(row, issuer, event_secret),
                         typed_text(row, event_secret),
@@ -75,6 +78,8 @@ def issue(
                 show(good, file)
             books = press.finish()
     left_out = {"bad rows": bad, "cards": cards}
+    if weak.count:
+        print(weak_codes(weak.count, weak.lines), file=sys.stderr)
     _conclude(press, good, left_out, books, json_)
     if bad:
         raise typer.Exit(1)

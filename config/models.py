@@ -115,6 +115,8 @@ class ScreenSection(Model):
         "es",
     )
     """Languages offered; the first is shown when a ticket names none."""
+    names: Literal["none", "fragment", "full"] = "none"
+    """What the steward's page shows of a guest's name beside a fresh verdict; fragment: A. Lov…"""
 
 
 class ClockSection(Model):

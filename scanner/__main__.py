@@ -41,6 +41,7 @@ from scanner.events import EventLog
 from scanner.events_door import EventsDoor, feed
 from scanner.fire import watch_fire
 from scanner.gate import Gate
+from scanner.guests import Guests
 from scanner.housekeeping import Housekeeper
 from scanner.journal_keeper import JournalKeeper
 from scanner.lane import Lane, LaneSettings
@@ -122,6 +123,12 @@ class Parts:
             lambda message: self.server.to_sync(message),  # noqa: PLW0108
             config.server.claim_budget,
             config.server.authority,
+        )
+        self.guests = Guests(
+            state / "sync",
+            config.screen.names,
+            self.books.books,
+            lambda message: self.server.to_stewards(message),  # noqa: PLW0108
         )
         self.lanes = [self._lane(lane) for lane in config.lanes]
         self.gate = Gate(
@@ -215,6 +222,7 @@ class Parts:
             claims=self.claims,
             clock=self.clock,
             publish=self.events.publish,
+            introduce=self.guests.introduce,
         )
         cards = self.state / "sync" / "cards.json"
         readers = _lane_readers(config, lane, put, self.events.publish, cards)
@@ -328,6 +336,9 @@ def run(config: AdmitConfig, state: Path, run_directory: Path) -> None:
             target=parts.readers.serve, args=(partial(parts.beats.beat, "readers"),), name="readers"
         ),
         threading.Thread(target=keep_books, args=(parts,), name="books"),
+        threading.Thread(
+            target=parts.guests.serve, args=(partial(parts.beats.beat, "guests"),), name="guests"
+        ),
         threading.Thread(target=keep_house, args=(parts,), name="housekeeping"),
     ]
     for thread in [*threads, *parts.lanes]:

@@ -3,7 +3,10 @@
 import time
 from collections.abc import Callable, Mapping
 
-PATIENCE = {"sockets": 10.0, "readers": 15.0, "books": 60.0, "housekeeping": 120.0}
+PATIENCE = {
+    **{"sockets": 10.0, "readers": 15.0},
+    **{"books": 60.0, "guests": 60.0, "housekeeping": 120.0},
+}
 """Seconds each thread may work without a sign of life. Those that wait for the card have long:
 a slow card is no reason to kill a gate whose lanes work."""
 

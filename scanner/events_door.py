@@ -21,6 +21,7 @@ class EventsDoor:
         if message.get("op") != "events":
             raise PeerMessage(f"events.sock has no op {message.get('op')!r}", "See docs/ipc.md")
         after, newest = int(message.get("after", -1)), self._gate.events.seq
+        peer.wants_names = message.get("names") is True
         # A number from before a restart is larger than any of ours: send what there is.
         peer.events_after = newest if after < 0 else after if after <= newest else 0
         return None

@@ -32,6 +32,8 @@ from store.journal import JournalUnavailable
 from store.records import Kind
 from tickets.cards import CardWord
 
+Introduce = Callable[[Showing], None]
+
 LAMP_FOR = 2.0
 """Seconds a red light, or a verdict that moves nothing, stays."""
 CLAIM_HOLDS = 10.0
@@ -85,8 +87,12 @@ class Lane:
         claims: ClaimDesk,
         clock: Clock,
         publish: Publish,
+        introduce: Introduce = lambda _: None,
     ) -> None:
-        """`training` keeps a journal of its own, which is never uploaded."""
+        """`training` keeps a journal of its own, which is never uploaded.
+
+        `introduce` is told of every showing with a verdict, last of all; it must not wait.
+        """
         self.settings = settings
         self.state = State.LOCKED
         self.mode = settings.mode
@@ -98,6 +104,7 @@ class Lane:
         self._real, self._training, self._claims = admissions, training, claims
         self._clock = clock
         self._voice, self._sight = Voice(settings.name, publish), Sight()
+        self._introduce = introduce
         self.faults = LaneFaults()
         self._showing: Showing | None = None
         self._judge = admissions
@@ -631,3 +638,4 @@ class Lane:
 
     def _say_verdict(self, showing: Showing, verdict: Verdict, claim: str) -> None:
         self._voice.verdict(showing, verdict, claim, self.state, self.mode)
+        self._introduce(showing)

@@ -47,6 +47,8 @@ class Peer:
     told: int | None = None
     """The journal head it was last told."""
     answers_claims: bool = False
+    wants_names: bool = False
+    """Whether it asked for guests' names: a steward's page that shows them."""
 
     def send(self, message: dict[str, Any]) -> bool:
         """Send without waiting; False: the peer is gone or does not keep up."""
@@ -82,6 +84,13 @@ class Server:
         with self._lock:
             peer = next((p for p in self._peers if p.answers_claims), None)
         return peer is not None and peer.send(message)
+
+    def to_stewards(self, message: dict[str, Any]) -> None:
+        """Send to the peers that asked for guests' names; who does not keep up misses one."""
+        with self._lock:
+            peers = [peer for peer in self._peers if peer.wants_names]
+        for peer in peers:
+            peer.send(message)
 
     def serve(self, feed: Callable[[Peer], bool], beat: Callable[[], None]) -> None:
         """Serve for ever. `feed` sends a peer what is new for it; False drops the peer.

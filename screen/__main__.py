@@ -88,7 +88,7 @@ async def serve(config: AdmitConfig, run: Path, listener: socket.socket, host: s
         host=host,
     )
     hub = Hub(Board(site.gate, site.lanes, alone=config.server.url is None))
-    link = asyncio.create_task(Link(run, hub).run())
+    link = asyncio.create_task(Link(run, hub, names=config.screen.names != "none").run())
     web = asyncio.create_task(server(site, hub).serve(sockets=[listener]))
     alive = asyncio.create_task(_alive())
     done, _ = await asyncio.wait({link, web}, return_when=asyncio.FIRST_COMPLETED)

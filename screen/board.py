@@ -10,12 +10,14 @@ from admission.verdict import NEXT_STEP, Reason
 from screen import sentences
 from screen.errors import LinkLost
 from screen.faces import IDLE, NO, NOTICE_HOLD, NOTICES, YES, Face, Shown, face_of
-from screen.messages import Event, LaneTold, Status
+from screen.messages import Event, Guest, LaneTold, Status
 
 LAST_SCANS = 20
 LAST_ALERTS = 10
 FRESH = 30.0
 """Seconds for which a verdict stays in colour and an alert stays near the top."""
+GUEST_HOLD = 8.0
+"""Seconds for which a guest's name stays beside the verdict; then nothing here knows it."""
 CALLS_HOLD = 10.0
 """Seconds for which a verdict that calls the steward stays on top of later, quiet ones."""
 
@@ -51,6 +53,8 @@ class Board:
         self._lanes: dict[str, LaneTold] = {}
         self._shown: dict[str, Shown] = {}
         self._noticed: dict[str, Shown] = {}
+        self._guests: dict[str, tuple[Guest, float]] = {}
+        """By lane: who shows a ticket there, and since when."""
         self._calling: Shown | None = None
         self._latest: Shown | None = None
         self._scans: deque[Event] = deque(maxlen=LAST_SCANS)
@@ -74,6 +78,20 @@ class Board:
         elif event.kind in ("alert", "conflict"):
             self._alerts.appendleft(Shown(event, now if fresh else now - FRESH))
 
+    def hear_guest(self, guest: Guest, now: float) -> None:
+        """Take over who shows a ticket right now, for `GUEST_HOLD` seconds."""
+        self._forget_guests(now)
+        self._guests[guest.lane] = guest, now
+
+    def _forget_guests(self, now: float) -> None:
+        held = self._guests.items()
+        self._guests = {lane: told for lane, told in held if now - told[1] < GUEST_HOLD}
+
+    def _guest(self, presentation: str, now: float) -> str:
+        self._forget_guests(now)
+        told = (guest for guest, _ in self._guests.values() if guest.presentation == presentation)
+        return next((guest.name for guest in told), "")
+
     def _hear_verdict(self, shown: Shown, fresh: bool) -> None:
         self._scans.appendleft(shown.event)
         if not fresh:
@@ -88,7 +106,7 @@ class Board:
         """The gate program is not heard: nothing it said is current any more."""
         self.lost, self.last_seen = why, last
         self._lanes, self._shown, self._calling, self._latest = {}, {}, None, None
-        self._noticed = {}
+        self._noticed, self._guests = {}, {}
 
     def face(self, name: str, now: float) -> View:
         """What the attendee page of lane `name` shows, without words: face, reason, cue."""
@@ -135,10 +153,14 @@ class Board:
             return None
         calling = self._calling
         if calling and now - calling.at < CALLS_HOLD:
-            return _scan(calling.event) | {"old": False}
+            return self._first(calling.event, now) | {"old": False}
         latest = self._latest
         old = latest is None or now - latest.at >= FRESH
-        return _scan(self._scans[0]) | {"old": old} if self._scans else None
+        return self._first(self._scans[0], now) | {"old": old} if self._scans else None
+
+    def _first(self, event: Event, now: float) -> View:
+        """A verdict with who shows the ticket, as long as that is told."""
+        return _scan(event) | {"guest": self._guest(event.presentation, now)}
 
     def _cards(self, status: Status | None) -> list[LaneTold]:
         told = self._lanes or {lane.name: lane for lane in (status.lanes if status else ())}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from screen.board import Board, LastSeen, View
 from screen.errors import LinkLost
-from screen.messages import Event, Status
+from screen.messages import Event, Guest, Status
 
 
 class Hub:
@@ -23,10 +23,12 @@ class Hub:
         self.version = 0
         """Counts what was heard or lost, so that no stream misses a change while it sends."""
 
-    def hear(self, message: Event | Status, fresh: bool) -> None:
+    def hear(self, message: Event | Status | Guest, fresh: bool) -> None:
         """Take over a message and wake every stream."""
         if isinstance(message, Status):
             self.board.hear_status(message)
+        elif isinstance(message, Guest):
+            self.board.hear_guest(message, self._monotonic())
         else:
             self.board.hear_event(message, self._monotonic(), fresh)
         self._wake()

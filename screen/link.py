@@ -16,7 +16,7 @@ from typing import NoReturn
 from screen.board import LastSeen
 from screen.errors import LinkLost, MessageMalformed
 from screen.hub import Hub
-from screen.messages import LONGEST_MESSAGE, Event, Status, read_message, read_status
+from screen.messages import LONGEST_MESSAGE, Event, Guest, Status, read_message, read_status
 
 REMEDY = (
     "It restarts by itself; wait ten seconds. If this stays, switch the gate off and on, "
@@ -44,8 +44,9 @@ class Pace:
 class Link:
     """Keeps a hub up to date from the sockets and files in the run directory `run`."""
 
-    def __init__(self, run: Path, hub: Hub, pace: Pace | None = None) -> None:
-        self._run = run
+    def __init__(self, run: Path, hub: Hub, pace: Pace | None = None, names: bool = False) -> None:
+        """`names`: ask for guests' names, which the steward's page shows."""
+        self._run, self._names = run, names
         self._hub = hub
         self._pace = pace or Pace()
         self._boot = ""
@@ -87,7 +88,7 @@ class Link:
         while not isinstance(first, Status):
             first = await ear.next()
         after = self._resume_after(first)
-        await ear.ask({"op": "events", "after": after})
+        await ear.ask({"op": "events", "after": after, "names": self._names})
         await ear.ask({"op": "status"})
         # What happened before the first answer is history and moves no face, unless it fell
         # into a moment of silence: then a guest stands there and waits for it.
@@ -144,7 +145,7 @@ class _Ear:
         except OSError as error:
             raise LinkLost("The gate program has stopped", REMEDY) from error
 
-    async def next(self) -> Event | Status | None:
+    async def next(self) -> Event | Status | Guest | None:
         """The next message; asks for the status whenever it is due.
 
         Raises:

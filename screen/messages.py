@@ -170,6 +170,14 @@ class Status(_Told):
     faults: tuple[FaultTold, ...] = ()
 
 
+class Guest(_Told):
+    """Who shows a ticket right now: told once, for the steward's page alone."""
+
+    presentation: Text
+    name: Text = Field(repr=False)
+    lane: Text = ""
+
+
 Told = TypeVar("Told", bound=_Told)
 REMEDY = "Install the same version of Admit for every part of the gate"
 
@@ -177,16 +185,17 @@ REMEDY = "Install the same version of Admit for every part of the gate"
 class _Message(_Told):
     event: Event | None = None
     status: Status | None = None
+    guest: Guest | None = None
 
 
-def read_message(data: bytes) -> Event | Status | None:
+def read_message(data: bytes) -> Event | Status | Guest | None:
     """Read one message of `events.sock`; None for a message of a kind this screen does not know.
 
     Raises:
         MessageMalformed: longer than 64 KiB, not JSON, or a field of another type.
     """
     message = _read(_Message, data)
-    return message.event or message.status
+    return message.event or message.status or message.guest
 
 
 def read_status(data: bytes) -> Status:

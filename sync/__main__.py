@@ -25,6 +25,7 @@ from sync.admit import AdmitServer
 from sync.errors import ServerFault, ServerRefused
 from sync.http import Http, back_off
 from sync.identity import Bearers, Identity, device_key, enrol
+from sync.names import NameFiles
 from sync.pull import Puller
 from sync.roles import Roles
 from sync.rounds import Rounds
@@ -87,6 +88,7 @@ def _by_network(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Pa
     server = AdmitServer(http, Bearers(http, identity, device_key(directory)))
     roots = pinned(config.trust.root_keys, config.trust.threshold)
     puller = Puller(server, mirror, roots, config.gate.event, directory)
+    puller.names = NameFiles(server, directory, config.screen.names != "none")
     authority = server if config.server.authority == "admit" else None
     return Roles(socket, server, authority, mirror, puller)
 
@@ -98,6 +100,7 @@ def _by_stick(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Path
     server = StickServer(Stick(config.server.directory or Path()), event, device)
     roots = pinned(config.trust.root_keys, config.trust.threshold)
     puller = StickPuller(server, mirror, roots, event, directory, gate=config.gate.name)
+    puller.names = NameFiles(server, directory, config.screen.names != "none")
     return StickRoles(socket, server, mirror, puller, key)
 
 

@@ -21,7 +21,7 @@ from store.listfile import (
 )
 from sync.backend import Source
 from sync.errors import ServerFault
-from tickets.bodies import ListHead
+from tickets.bodies import ListHead, NamesHead
 from tickets.errors import GateError
 from tickets.statements import Statement
 
@@ -130,7 +130,7 @@ class Lists:
 
     def _download(self, serial: int, head: ListHead) -> None:
         with tempfile.TemporaryFile(dir=self._directory) as rows:
-            sink = _Rows(self._directory, serial, head, rows)
+            sink = UnpackedRows(list_path(self._directory, serial), serial, head, rows)
             # gzip of random ids does not shrink below a half, nor ever grows by more than this.
             self._backend.rows(head.hash, sink.write, limit=head.size + head.size // 100 + 4096)
             sink.finish()
@@ -152,11 +152,12 @@ def _damage(path: Path, head: ListHead) -> str | None:
     return None if whole else f"{path.name} does not hold the rows that were signed"
 
 
-class _Rows:
+class UnpackedRows:
     """Unpacks a compressed list into a file, slice by slice: never more than was announced."""
 
-    def __init__(self, directory: Path, serial: int, head: ListHead, file: BinaryIO) -> None:
-        self._directory, self._serial = directory, serial
+    def __init__(self, path: Path, serial: int, head: ListHead | NamesHead, file: BinaryIO) -> None:
+        """``path``: where the rows go in the end, to be named in errors."""
+        self._path, self._serial = path, serial
         self._head, self._file = head, file
         self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         self._digest = blake2b(digest_size=32)
@@ -181,7 +182,7 @@ class _Rows:
         try:
             self._file.write(rows)
         except OSError as error:
-            raise ListNotWritten(list_path(self._directory, self._serial), error) from error
+            raise ListNotWritten(self._path, error) from error
 
     def finish(self) -> None:
         """The body has ended: is it whole, and the one that was signed?"""

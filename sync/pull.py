@@ -15,6 +15,7 @@ from store.mirror import Conflict, Mirror, RedemptionElsewhere, StoredStatement
 from sync.answers import ConflictRow, Redemption, WireStatement
 from sync.backend import Source
 from sync.lists import Lists
+from sync.names import NameFiles
 from tickets.attacks import Attack, StatementRejected
 from tickets.bodies import Keyset, ListHead, Type
 from tickets.chain import follows
@@ -57,6 +58,8 @@ class Puller:
         self._resync = threading.Event()
         self.fault: GateError | None = None
         """Why the last poll failed, or refused a statement or a list; None: it did not."""
+        self.names: NameFiles | None = None
+        """Guests' names; None: nobody looks after them."""
         self.completed: float | None = None
         """Monotonic seconds of the last poll after which all that is signed was here."""
         self._load()
@@ -101,6 +104,8 @@ class Puller:
         refused = self._pull_statements() or self._missing_list()
         if refused is None:
             self.completed = self._monotonic()
+        if self.names is not None:  # a list is as new without them
+            refused = refused or self.names.keep(self._last.get(Type.NAMES))
         self._pull_redemptions()
         self._pull_conflicts()
         return refused
@@ -111,12 +116,12 @@ class Puller:
         """Take what is new; returns why one of them was refused, if one was."""
         found, following = self._backend.statements(self._mirror.position("statements"))
         refused: GateError | None = None
+        foreign: GateError | None = None
         for wire in found:
             try:
                 self._take(wire)
             except GateError as error:
                 log.warning("%s %d: %s", wire.type, wire.serial, error)
-        foreign: GateError | None = None
                 if wire.type == Type.KEYSET:
                     foreign = foreign or error
                 else:
@@ -142,12 +147,12 @@ class Puller:
     def _take(self, wire: WireStatement) -> None:
         if digest_of(wire.wire) in self._known:  # all was asked for again
             return
+        statement = read_statement(wire.wire, self._event, self._keyring)
         self._check_place(statement)
         if isinstance(statement.body, ListHead):
             self._lists.fetch(statement)
         self._mirror.add_statement(
             StoredStatement(statement.type, statement.serial, statement.digest, wire.wire)
-        statement = read_statement(wire.wire, self._event, self._keyring)
         )
         self._believe(statement)
 

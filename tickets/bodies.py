@@ -11,6 +11,7 @@ from enum import StrEnum
 from tickets.cbor import is_plain
 from tickets.cose import KEY_BYTES, KID_BYTES, key_id
 from tickets.keys import TICKET_KEY_BYTES
+from tickets.names import NAME_ROW_BYTES
 from tickets.rows import ROW_BYTES, MalformedRows, Ticket, unpack_all
 from tickets.trust import MAX_PRETIX_KEYS
 
@@ -39,6 +40,7 @@ class Type(StrEnum):
     POLICY = "policy"
     LIST = "list"
     DELTA = "delta"
+    NAMES = "names"
     TIME = "time"
 
 
@@ -49,9 +51,9 @@ class Keyset:
     roots: Mapping[bytes, bytes]
     """The roots the organiser signs with from now on; at least one. See `tickets.keyring`."""
     threshold: int
+    """How many of them must sign the next keyset."""
     issuers: Mapping[bytes, bytes]
     """Sign tickets."""
-    """How many of them must sign the next keyset."""
     lists: Mapping[bytes, bytes]
     """Sign policy, list, delta and time."""
     revoked: tuple[bytes, ...] = ()
@@ -64,6 +66,17 @@ class Keyset:
 @dataclass(frozen=True, slots=True)
 class ListHead:
     """A full list, fetched apart by its hash."""
+
+    rows: int
+    size: int
+    """Bytes of the uncompressed rows."""
+    hash: bytes
+    """BLAKE2b-256 of the uncompressed rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamesHead:
+    """Names of guests, each sealed under its ticket's code (`tickets.names`); fetched as a list."""
 
     rows: int
     size: int
@@ -104,12 +117,13 @@ class ServerTime:
 
 Policy = Mapping[str, object]
 """The organiser's rules, plain; `admission.rules.policy_from_body` gives them their types."""
-Body = Keyset | Policy | ListHead | Delta | ServerTime
+Body = Keyset | Policy | ListHead | NamesHead | Delta | ServerTime
 """What a statement can say."""
 
 _TYPES: dict[type[object], Type] = {
     Keyset: Type.KEYSET,
     ListHead: Type.LIST,
+    NamesHead: Type.NAMES,
     Delta: Type.DELTA,
     ServerTime: Type.TIME,
 }
@@ -191,6 +205,12 @@ def _list_head(plain: Mapping[str, object]) -> ListHead:
     return ListHead(rows, size, octets(plain, "hash", HASH_BYTES))
 
 
+def _names_head(plain: Mapping[str, object]) -> NamesHead:
+    rows = integer(plain, "rows", 0, MAX_ROWS)
+    size = integer(plain, "size", rows * NAME_ROW_BYTES, rows * NAME_ROW_BYTES)
+    return NamesHead(rows, size, octets(plain, "hash", HASH_BYTES))
+
+
 def _delta(plain: Mapping[str, object]) -> Delta:
     base = integer(plain, "base", 1, MAX_SERIAL)
     delta = Delta(base, octets(plain, "rows"), octets(plain, "removed"))
@@ -231,10 +251,11 @@ def octets(plain: Mapping[str, object], name: str, *sizes: int) -> bytes:
 
 
 _OPTIONAL = {"pretix"}
-_Typed = Keyset | ListHead | Delta | ServerTime
+_Typed = Keyset | ListHead | NamesHead | Delta | ServerTime
 _READERS: Mapping[Type, tuple[type[_Typed], Callable[[Mapping[str, object]], Body]]] = {
     Type.KEYSET: (Keyset, _keyset),
     Type.LIST: (ListHead, _list_head),
+    Type.NAMES: (NamesHead, _names_head),
     Type.DELTA: (Delta, _delta),
     Type.TIME: (ServerTime, _time),
 }

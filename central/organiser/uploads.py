@@ -21,6 +21,7 @@ from central.organiser import audit
 from central.organiser.errors import FormRefused
 from tickets.csv_rows import MAX_LINE, BadRow
 from tickets.errors import GateError
+from tickets.strength import weak_codes
 
 MOST_BYTES = 512 << 20
 """Largest upload: some ten million tickets."""
@@ -52,6 +53,9 @@ class Import:
     good: int = 0
     bad: int = 0
     withdrawn: int = 0
+    named: int = 0
+    weak: int = 0
+    weak_lines: tuple[int, ...] = ()
     serial: int = 0
     shown: tuple[BadRow, ...] = ()
     fault: GateError | None = None
@@ -60,6 +64,11 @@ class Import:
     def running(self) -> bool:
         """Whether it is still at work."""
         return self.phase in ("rows", "list")
+
+    @property
+    def weakness(self) -> str:
+        """What is to be said of codes that can be guessed; empty: there are none."""
+        return weak_codes(self.weak, self.weak_lines) if self.weak else ""
 
     @property
     def percent(self) -> int:
@@ -116,7 +125,8 @@ class Importer:
             raise
         else:
             figures = {"good": done.good, "bad": done.bad, "withdrawn": done.withdrawn}
-            self._note(phase="done", serial=done.serial, **figures)
+            weak = {"named": done.named, "weak": done.weak, "weak_lines": done.weak_lines}
+            self._note(phase="done", serial=done.serial, **figures, **weak)
 
     def _lines(self, file: BinaryIO) -> Iterator[bytes]:
         read = 0

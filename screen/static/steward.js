@@ -53,6 +53,7 @@ function top(scan) {
       h("p", "meta", scan.old ? "Last scan: " : "", h("strong", "", looks ? "Admitted, but look" : SAID[scan.verdict]),
         ` · ${scan.lane} · ${scan.at}`),
       h("p", "big", sentence(said)),
+      scan.guest ? h("p", "guest", scan.guest) : "",
       scan.detail ? h("p", "detail", sentence(scan.detail)) : "",
       scan.attention && !looks ? h("p", "attention", `Look: ${scan.attention}`) : "",
       scan.next && !scan.old ? h("p", "next", scan.next) : ""));

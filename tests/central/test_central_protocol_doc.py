@@ -11,7 +11,7 @@ from nacl.signing import SigningKey
 
 from store.records import GENESIS, chain_hash, entry_from_json, in_order
 from tests.rigs.central_rig import ROOT
-from tickets.bodies import Delta, Keyset, ListHead, ServerTime, Type
+from tickets.bodies import Delta, Keyset, ListHead, NamesHead, ServerTime, Type
 from tickets.cose import key_id
 from tickets.credential import Credential, Format
 from tickets.keyring import Keyring
@@ -86,7 +86,8 @@ def test_every_type_of_statement_is_in_the_table(kind: Type) -> None:
     if kind is not Type.POLICY:
         fields = re.search(r"`\{(.*?)\}`", row[1])
         assert fields is not None
-        body = {Type.KEYSET: Keyset, Type.LIST: ListHead, Type.DELTA: Delta, Type.TIME: ServerTime}
+        body = {Type.KEYSET: Keyset, Type.LIST: ListHead, Type.DELTA: Delta}
+        body |= {Type.NAMES: NamesHead, Type.TIME: ServerTime}
         assert fields[1].split(", ") == list(body[kind].__slots__)
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from admission.verdict import NEXT_STEP, Reason
 from screen import sentences
-from screen.board import CALLS_HOLD, FRESH, LAST_SCANS, Board, LastSeen
+from screen.board import CALLS_HOLD, FRESH, GUEST_HOLD, LAST_SCANS, Board, LastSeen
 from screen.errors import LinkLost
 from screen.faces import NOTICE_HOLD, Face
-from screen.messages import Event, read_status
+from screen.messages import Event, Guest, read_status
 from tests.rigs.fake_scanner import NOW, lane, status
 
 GONE = LinkLost("The gate program has stopped", "It restarts by itself")
@@ -253,3 +253,27 @@ def test_waiting_parked_and_conflicts_are_told():
 def test_an_unknown_clock_is_told():
     well, text = sentences.time_known(told(clock={"state": "unknown"}).clock)
     assert not well and "does not know the time" in text
+
+
+def test_a_guests_name_stands_beside_its_verdict_and_is_forgotten(board):
+    """It may come before or after the verdict; after some seconds nothing here knows it."""
+    board.hear_guest(Guest(presentation="ab", name="Ada Lovelace", lane="entry-1"), 0.0)
+    board.hear_event(verdict(1, presentation="ab"), 0.0)
+    assert board.steward(1.0)["top"]["guest"] == "Ada Lovelace"
+    assert board.steward(GUEST_HOLD)["top"]["guest"] == ""
+    assert "Ada" not in repr(vars(board))
+
+
+def test_a_name_is_on_no_other_verdict_list_or_attendee_page(board):
+    """Not beside another ticket, not among the last scans, not in what a lane's page gets."""
+    board.hear_event(verdict(1, presentation="ab"), 0.0)
+    board.hear_guest(Guest(presentation="cd", name="Ada Lovelace", lane="entry-1"), 0.0)
+    shown = board.steward(1.0)
+    assert shown["top"]["guest"] == ""
+    assert "Ada" not in json.dumps([shown["scans"], shown["lanes"], board.face("entry-1", 1.0)])
+
+
+def test_a_lost_gate_takes_the_name_with_it(board):
+    board.hear_guest(Guest(presentation="ab", name="Ada Lovelace", lane="entry-1"), 0.0)
+    board.lose(GONE, LastSeen(None, None))
+    assert "Ada" not in repr(vars(board))
