@@ -29,6 +29,9 @@ class Central:
     """Ed25519 seed that policy, lists, deltas and times are signed with."""
     now: Callable[[], float] = time.time
     """Unix seconds."""
+    wallet_seed: bytes | None = field(default=None, repr=False)
+    """Ed25519 seed that tickets on phones are signed with: an issuer of its own, so that it can be
+    withdrawn alone; None: this event was made without one."""
     card_key: bytes | None = field(default=None, repr=False)
     """16 bytes by which the event's cards prove themselves; gates get them when they enrol."""
 

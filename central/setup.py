@@ -57,7 +57,7 @@ def initialise(
     keyset = Keyset(
         roots={root.kid: root.public},
         threshold=1,
-        issuers={issuer.kid: issuer.public},
+        issuers={key.kid: key.public for key in (issuer, *_wallet_key(keys, root.event))},
         lists={listing.kid: listing.public},
         pretix=tuple(map(bytes.fromhex, named)),
     )
@@ -81,7 +81,25 @@ def _central(database: Database, keys: Path, now: Callable[[], float]) -> Centra
         event = event_of(connection)
     for key in (listing, secret):
         _check_event(key, event)
-    return Central(database, event, secret.secret, listing.secret, now, _card_key(keys, event))
+    wallet = [key.secret for key in _wallet_key(keys, event)]
+    return Central(
+        database,
+        event,
+        secret.secret,
+        listing.secret,
+        now,
+        wallet_seed=wallet[0] if wallet else None,
+        card_key=_card_key(keys, event),
+    )
+
+
+def _wallet_key(keys: Path, event: str) -> list[SecretKey]:
+    """The key that signs tickets on phones; none: this event was made without one."""
+    if not key_path(keys, Role.WALLET).exists():
+        return []
+    key = load_key(keys, Role.WALLET)
+    _check_event(key, event)
+    return [key]
 
 
 def _card_key(keys: Path, event: str) -> bytes | None:

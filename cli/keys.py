@@ -23,7 +23,7 @@ def new(
     event: Annotated[str, typer.Option(help="Name of the event: 1 to 12 bytes, e.g. FEST2026")],
     json_: Annotated[bool, typer.Option("--json", help="One JSON object per key")] = False,
 ) -> None:
-    """Make the keys of a new event: root, issuer, list, the event secret and that of its cards.
+    """Make the keys of a new event: root, issuer, list, wallet, event secret, and that of cards.
 
     Writes one file for each, readable by you alone. Prints no secret.
     """

@@ -30,6 +30,7 @@ class Role(StrEnum):
     ROOT = "root"
     ISSUER = "issuer"
     LIST = "list"
+    WALLET = "wallet"
     EVENT = "event"
     CARDS = "cards"
 
@@ -43,6 +44,7 @@ _MEANING = {
     Role.ROOT: "Root key: signs the keyset, which says whose tickets count. Keep it offline.",
     Role.ISSUER: "Issuer key: whoever holds it can make tickets. Keep it off the gates.",
     Role.LIST: "List key: signs ticket lists, policy and time. Lives on the server.",
+    Role.WALLET: "Wallet key: signs tickets that live on phones. Lives on the server.",
     Role.EVENT: "Event secret: turns ticket ids into codes, and into the names that gates keep.",
     Role.CARDS: "Card key: makes cards, and has them prove themselves. Central gives gates a part.",
 }

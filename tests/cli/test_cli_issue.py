@@ -231,7 +231,7 @@ def test_no_half_file_is_left_when_the_disk_is_full(issued, monkeypatch):
 # admit keys new
 
 
-def test_new_keys_are_five_files_and_the_line_for_the_configuration(tmp_path):
+def test_new_keys_are_six_files_and_the_line_for_the_configuration(tmp_path):
     result = run("keys", "new", "--out", tmp_path / "k", "--event", "FEST26")
     assert sorted(path.name for path in (tmp_path / "k").iterdir()) == [
         "cards.toml",
@@ -239,6 +239,7 @@ def test_new_keys_are_five_files_and_the_line_for_the_configuration(tmp_path):
         "issuer.toml",
         "list.toml",
         "root.toml",
+        "wallet.toml",
     ]
     assert 'root_keys = ["' in result.output
 
