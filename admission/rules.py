@@ -1,9 +1,14 @@
 """The organiser's rules (signed policy) and the gate's own policy (provisioned)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from admission import plain_values as plain
+from admission import pretix_policy as pretix
+from admission.plain_values import MAX_COUNT, MAX_TIME
+from admission.pretix_policy import PretixEvent, PretixList, PretixProduct
+from tickets.credential import PretixRight
 
 
 class AntiPassback(StrEnum):
@@ -40,6 +45,7 @@ class Product:
     """For training: admitted by lanes in training mode, and by no other."""
     attention: str = ""
     """Shown to the steward at every admission, e.g. a concession to check."""
+    pretix: PretixProduct | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,11 @@ class CheckInList:
     """Gates this list is for; empty: all."""
     capacity: int | None = None
     """People inside at most, as far as this gate knows; None: no limit."""
+    pretix: PretixList | None = None
+    members: tuple[str, ...] = ()
+    """Lists that this one stands for, each of another pretix event: a ticket is judged and counted
+    on that of its own event. Empty: it stands for itself.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +80,51 @@ class EventPolicy:
 
     lists: Mapping[str, CheckInList] = field(default_factory=dict)
     products: Mapping[int, Product] = field(default_factory=dict)
+    events: Mapping[str, PretixEvent] = field(default_factory=dict)
+    """Of pretix, by slug."""
+    _sold: Mapping[tuple[str, int, int | None], Product] = field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_sold", _by_item(self.products.values()))
 
     def product(self, number: int) -> Product:
         """The product, or a plain one when the policy does not name it."""
         return self.products.get(number) or Product(number)
+
+    def signed_product(self, issuer: bytes, right: PretixRight) -> Product:
+        """What a signed pretix code was sold for; without `pretix` when no event sells that item.
+
+        Args:
+            issuer: Id of the key that verified the code; it tells the event.
+        """
+        for slug, event in self.events.items():
+            if issuer in event.keys:
+                sold = self._sold.get((slug, right.item, right.variation))
+                sold = sold or self._sold.get((slug, right.item, None))
+                if sold is not None and sold.pretix is not None:
+                    told = replace(sold.pretix, variation=right.variation, subevent=right.subevent)
+                    return replace(sold, number=0, pretix=told)
+        return Product(0)
+
+    def lists_of(self, name: str) -> tuple[CheckInList, ...]:
+        """The list of that name, or those it stands for; none when the policy does not have it."""
+        named = self.lists.get(name)
+        if named is None:
+            return ()
+        return tuple(self.lists[member] for member in named.members) or (named,)
+
+
+def _by_item(products: Iterable[Product]) -> dict[tuple[str, int, int | None], Product]:
+    """By (event, item, variation), and by (event, item, None); those of no date first."""
+    found: dict[tuple[str, int, int | None], Product] = {}
+    for product in sorted(products, key=lambda p: bool(p.pretix and p.pretix.subevent)):
+        if sold := product.pretix:
+            found.setdefault((sold.event, sold.item, sold.variation), product)
+    for (event, item, _), product in list(found.items()):
+        found.setdefault((event, item, None), product)
+    return found
 
 
 class Fallback(StrEnum):
@@ -98,14 +150,8 @@ class GatePolicy:
     """IANA name; times in details are told in it."""
 
 
-MAX_COUNT = 0xFFFF
-"""Largest product number, entries and people: what a list row and a ticket can carry."""
-MAX_TIME = 0xFFFF_FFFF
-"""Largest Unix time: likewise."""
 MAX_MINUTES = 60 * 24 * 366
 MAX_CAPACITY = 10_000_000
-MAX_TEXT = 200
-"""Characters of a name or a remark."""
 
 
 class PolicyMalformed(ValueError):
@@ -124,11 +170,15 @@ def policy_from_body(body: Mapping[str, object]) -> EventPolicy:
     Source: docs/protocol.md, "Policy".
     """
     try:
-        top = _fields(body, frozenset({"lists", "products"}))
-        lists, products = _map(top["lists"]), _map(top["products"])
-        return EventPolicy(
-            lists={_text(name): _check_in_list(_text(name), raw) for name, raw in lists.items()},
-            products={_number(key): _product(_number(key), raw) for key, raw in products.items()},
+        top = plain.fields(body, frozenset({"lists", "products", "events"}))
+        lists, products = plain.mapping(top["lists"]), plain.mapping(top["products"])
+        events = plain.mapping(top.get("events", {}))
+        return _joined(
+            EventPolicy(
+                lists={plain.text(name): _check_in_list(name, raw) for name, raw in lists.items()},
+                products={plain.number(n): _product(n, raw) for n, raw in products.items()},
+                events={plain.text(slug): pretix.event_from(raw) for slug, raw in events.items()},
+            )
         )
     except KeyError as error:
         raise PolicyMalformed(f"policy body: {error} is missing") from error
@@ -138,99 +188,58 @@ def policy_from_body(body: Mapping[str, object]) -> EventPolicy:
 
 def policy_to_body(policy: EventPolicy) -> dict[str, object]:
     """The inverse of `policy_from_body`: plain maps for signing."""
-    return {
+    body: dict[str, object] = {
         "lists": {name: _list_body(entry) for name, entry in policy.lists.items()},
         "products": {str(number): _product_body(p) for number, p in policy.products.items()},
     }
+    if policy.events:
+        body["events"] = {slug: pretix.event_to(event) for slug, event in policy.events.items()}
+    return body
 
 
-def _map(raw: object) -> Mapping[object, object]:
-    if not isinstance(raw, Mapping):
-        raise TypeError(f"expected a map, got {type(raw).__name__}")
-    return raw
-
-
-def _fields(raw: object, allowed: frozenset[str]) -> Mapping[object, object]:
-    fields = _map(raw)
-    # An unknown rule may mean "do not admit": a gate that ignored it would admit.
-    if unknown := [key for key in fields if key not in allowed]:
-        names = ", ".join(repr(key)[:40] for key in unknown[:3])
-        close = get_close_matches(str(unknown[0])[:40], sorted(allowed), 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"unknown fields {names}{hint}")
-    return fields
-
-
-def _text(value: object, least: int = 1) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, got {type(value).__name__}")
-    if not least <= len(value) <= MAX_TEXT:
-        raise ValueError(f"a text of {len(value)} characters; {least} to {MAX_TEXT} are allowed")
-    return value
-
-
-def _whole(value: object, top: int, least: int = 0) -> int:
-    if type(value) is not int:  # not isinstance: true is no number
-        raise TypeError(f"expected a whole number, got {type(value).__name__}")
-    if not least <= value <= top:
-        raise ValueError(f"a number outside {least} to {top}")
-    return value
-
-
-def _maybe(value: object, top: int) -> int | None:
-    return None if value is None else _whole(value, top)
-
-
-def _yes(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"expected true or false, got {type(value).__name__}")
-    return value
-
-
-def _items(value: object) -> Sequence[object]:
-    if not isinstance(value, list) or len(value) > MAX_COUNT:
-        raise TypeError(f"expected a list of at most {MAX_COUNT}, got {type(value).__name__}")
-    return value
-
-
-def _number(key: object) -> int:
-    """A product number as the key of a map: decimal, in its one form."""
-    text = _text(key)
-    if len(text) > 5 or not (text.isascii() and text.isdecimal()) or text != str(int(text)):
-        raise ValueError(f"{text[:20]!r} is no product number")
-    return _whole(int(text), MAX_COUNT)
+def _joined(policy: EventPolicy) -> EventPolicy:
+    """The policy, if each list that stands for others names lists of different pretix events."""
+    for entry in policy.lists.values():
+        members = [policy.lists.get(name) for name in entry.members]
+        slugs = {member.pretix.event for member in members if member and member.pretix}
+        if len(slugs) != len(members):
+            raise ValueError(f"the members of list {entry.name!r} are not one of each event")
+    return policy
 
 
 _LIST_FIELDS = frozenset(CheckInList.__slots__) - {"name"}
 _PRODUCT_FIELDS = frozenset(Product.__slots__) - {"number"}
 
 
-def _check_in_list(name: str, value: object) -> CheckInList:
-    raw = _fields(value, _LIST_FIELDS)
+def _check_in_list(name: object, value: object) -> CheckInList:
+    raw = plain.fields(value, _LIST_FIELDS)
     return CheckInList(
-        name=name,
-        products=frozenset(_whole(p, MAX_COUNT) for p in _items(raw.get("products", []))),
-        valid_from=_maybe(raw.get("valid_from"), MAX_TIME),
-        valid_until=_maybe(raw.get("valid_until"), MAX_TIME),
-        entries=_maybe(raw.get("entries"), MAX_COUNT),
-        reentry_after_exit=_yes(raw.get("reentry_after_exit", False)),
-        anti_passback=AntiPassback(_text(raw.get("anti_passback", "off"))),
-        passback_minutes=_whole(raw.get("passback_minutes", 0), MAX_MINUTES),
-        gates=frozenset(_text(gate) for gate in _items(raw.get("gates", []))),
-        capacity=_maybe(raw.get("capacity"), MAX_CAPACITY),
+        name=plain.text(name),
+        products=frozenset(plain.whole(p, MAX_COUNT) for p in plain.items(raw.get("products", []))),
+        valid_from=plain.maybe(raw.get("valid_from"), MAX_TIME),
+        valid_until=plain.maybe(raw.get("valid_until"), MAX_TIME),
+        entries=plain.maybe(raw.get("entries"), MAX_COUNT),
+        reentry_after_exit=plain.yes(raw.get("reentry_after_exit", False)),
+        anti_passback=AntiPassback(plain.text(raw.get("anti_passback", "off"))),
+        passback_minutes=plain.whole(raw.get("passback_minutes", 0), MAX_MINUTES),
+        gates=frozenset(plain.text(gate) for gate in plain.items(raw.get("gates", []))),
+        capacity=plain.maybe(raw.get("capacity"), MAX_CAPACITY),
+        pretix=pretix.list_from(raw.get("pretix")),
+        members=tuple(plain.text(member) for member in plain.items(raw.get("members", []))),
     )
 
 
-def _product(number: int, value: object) -> Product:
-    raw = _fields(value, _PRODUCT_FIELDS)
+def _product(number: object, value: object) -> Product:
+    raw = plain.fields(value, _PRODUCT_FIELDS)
     return Product(
-        number=number,
-        name=_text(raw.get("name", ""), least=0),
-        group=GroupRule(_text(raw.get("group", "each_shows"))),
-        people=_whole(raw.get("people", 1), MAX_COUNT, least=1),
-        staff=_yes(raw.get("staff", False)),
-        test=_yes(raw.get("test", False)),
-        attention=_text(raw.get("attention", ""), least=0),
+        number=plain.number(number),
+        name=plain.text(raw.get("name", ""), least=0),
+        group=GroupRule(plain.text(raw.get("group", "each_shows"))),
+        people=plain.whole(raw.get("people", 1), MAX_COUNT, least=1),
+        staff=plain.yes(raw.get("staff", False)),
+        test=plain.yes(raw.get("test", False)),
+        attention=plain.text(raw.get("attention", ""), least=0),
+        pretix=pretix.product_from(raw.get("pretix")),
     )
 
 
@@ -243,11 +252,15 @@ def _list_body(entry: CheckInList) -> dict[str, object]:
     body["anti_passback"] = entry.anti_passback.value
     body["products"] = sorted(entry.products)
     body["gates"] = sorted(entry.gates)
+    if entry.pretix:
+        body["pretix"] = pretix.list_to(entry.pretix)
+    if entry.members:
+        body["members"] = list(entry.members)
     return body
 
 
 def _product_body(product: Product) -> dict[str, object]:
-    return {
+    body: dict[str, object] = {
         "name": product.name,
         "group": product.group.value,
         "people": product.people,
@@ -255,3 +268,6 @@ def _product_body(product: Product) -> dict[str, object]:
         "test": product.test,
         "attention": product.attention,
     }
+    if product.pretix:
+        body["pretix"] = pretix.product_to(product.pretix)
+    return body

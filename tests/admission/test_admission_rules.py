@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from admission.plain_values import MAX_COUNT, MAX_ID, MAX_TEXT, MAX_TIME
+from admission.pretix_policy import PretixEvent, PretixList, PretixProduct
+from admission.pretix_rules import read_rules
+from admission.pretix_situation import Dates
 from admission.rules import (
     MAX_CAPACITY,
-    MAX_COUNT,
     MAX_MINUTES,
-    MAX_TEXT,
-    MAX_TIME,
     AntiPassback,
     CheckInList,
     EventPolicy,
@@ -21,8 +22,42 @@ from admission.rules import (
     policy_from_body,
     policy_to_body,
 )
+from tickets.credential import PretixRight
 
 NAMES = st.text(min_size=1, max_size=MAX_TEXT)
+IDS = st.none() | st.integers(0, MAX_ID)
+PRETIX_LISTS = st.builds(
+    PretixList,
+    NAMES,
+    items=st.none() | st.frozensets(st.integers(0, MAX_ID), max_size=3),
+    subevent=IDS,
+    include_pending=st.booleans(),
+    addon_match=st.booleans(),
+    exit_all_at=st.none() | st.integers(0, MAX_TIME),
+    rules=st.sampled_from(["", '{"and": [true]}', "{", '{"<": [{"var": "entries_today"}, 1]}']).map(
+        read_rules
+    ),
+)
+PRETIX_PRODUCTS = st.builds(
+    PretixProduct,
+    NAMES,
+    st.integers(0, MAX_ID),
+    variation=IDS,
+    subevent=IDS,
+    questions=st.booleans(),
+    medium=st.booleans(),
+)
+MOMENTS = st.none() | st.integers(0, MAX_TIME)
+PRETIX_EVENTS = st.builds(
+    PretixEvent,
+    st.sampled_from(["UTC", "Asia/Tokyo", "America/New_York"]),
+    keys=st.frozensets(st.binary(min_size=8, max_size=8), max_size=2),
+    dates=st.dictionaries(
+        st.integers(0, MAX_ID), st.builds(Dates, MOMENTS, MOMENTS, MOMENTS), max_size=2
+    ),
+    gate=IDS,
+    media_enforced=st.booleans(),
+)
 COUNTS = st.integers(0, MAX_COUNT)
 TIMES = st.none() | st.integers(0, MAX_TIME)
 LISTS = st.builds(
@@ -37,6 +72,7 @@ LISTS = st.builds(
     passback_minutes=st.integers(0, MAX_MINUTES),
     gates=st.frozensets(NAMES, max_size=3),
     capacity=st.none() | st.integers(0, MAX_CAPACITY),
+    pretix=st.none() | PRETIX_LISTS,
 )
 PRODUCTS = st.builds(
     Product,
@@ -47,13 +83,15 @@ PRODUCTS = st.builds(
     staff=st.booleans(),
     test=st.booleans(),
     attention=st.text(max_size=MAX_TEXT),
+    pretix=st.none() | PRETIX_PRODUCTS,
 )
 POLICIES = st.builds(
-    lambda lists, products: EventPolicy(
-        {entry.name: entry for entry in lists}, {entry.number: entry for entry in products}
+    lambda lists, products, events: EventPolicy(
+        {entry.name: entry for entry in lists}, {entry.number: entry for entry in products}, events
     ),
     st.lists(LISTS, max_size=3),
     st.lists(PRODUCTS, max_size=3),
+    st.dictionaries(NAMES, PRETIX_EVENTS, max_size=2),
 )
 
 
@@ -233,3 +271,81 @@ def test_nesting_without_end_is_refused_at_its_first_level() -> None:
         deep = [deep]
     with pytest.raises(PolicyMalformed):
         policy_from_body(body(list_={"gates": deep}))
+
+
+# -- pretix ----------------------------------------------------------------------------------------
+
+FESTIVAL = {"timezone": "Asia/Tokyo", "dates": {"0": [1, 2, None]}, "keys": [b"key-of-8"]}
+TICKET = {"event": "fest", "item": 7, "variation": 2}
+
+
+def joint(**lists: Any) -> Any:
+    """A policy of these lists and a list `main` that stands for all of them."""
+    return {"lists": lists | {"main": {"members": list(lists)}}, "products": {}}
+
+
+def test_a_joint_list_stands_for_one_list_of_each_event() -> None:
+    """A lane names it; each ticket is judged on the list of its own event."""
+    policy = policy_from_body(joint(a={"pretix": {"event": "a"}}, b={"pretix": {"event": "b"}}))
+    assert [entry.name for entry in policy.lists_of("main")] == ["a", "b"]
+    assert [entry.name for entry in policy.lists_of("a")] == ["a"]
+    assert policy.lists_of("c") == ()
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        {"lists": {"main": {"members": ["none"]}}, "products": {}},
+        joint(a={}),
+        joint(a={"pretix": {"event": "a"}}, b={"pretix": {"event": "a"}}),
+        {"lists": {"main": {"pretix": {}}}, "products": {}},
+        {"lists": {"main": {"pretix": {"event": "a", "item": [1]}}}, "products": {}},
+        {"lists": {"main": {"pretix": {"event": "a", "rules": {"and": []}}}}, "products": {}},
+        {"lists": {}, "products": {"1": {"pretix": {"event": "a"}}}},
+        {"lists": {}, "products": {}, "events": {"a": {"timezone": "Mars/Olympus"}}},
+        {"lists": {}, "products": {}, "events": {"a": {"timezone": "../../etc/passwd"}}},
+        {"lists": {}, "products": {}, "events": {"a": {"keys": [b"short"]}}},
+        {"lists": {}, "products": {}, "events": {"a": {"dates": {"0": [1, 2]}}}},
+    ],
+)
+def test_pretix_fields_of_another_shape_refuse_the_policy(malformed: Any) -> None:
+    """By name, so that the last rules stay in force."""
+    with pytest.raises(PolicyMalformed):
+        policy_from_body(malformed)
+
+
+def test_rules_that_cannot_be_read_refuse_no_policy() -> None:
+    """One list's fault must not close the others."""
+    policy = policy_from_body(body({"pretix": {"event": "a", "rules": '{"unless": 1}'}}))
+    rules = policy.lists["main"].pretix
+    assert rules is not None
+    assert rules.rules is not None
+    assert "unless" in rules.rules.fault
+
+
+@pytest.mark.parametrize(
+    ("case", "issuer", "right", "found"),
+    [
+        ("as sold", b"key-of-8", PretixRight(7, 2, 9), ("Ticket, child", 2, 9)),
+        ("a variation that is gone", b"key-of-8", PretixRight(7, 5), ("Ticket, child", 5, None)),
+        ("an item that is gone", b"key-of-8", PretixRight(8), ("", None, None)),
+        ("a key of no event here", b"another8", PretixRight(7, 2), ("", None, None)),
+    ],
+)
+def test_a_signed_code_says_what_was_sold_and_its_key_for_which_event(
+    case: str, issuer: bytes, right: PretixRight, found: tuple[str, int | None, int | None]
+) -> None:
+    """Nothing on a list is needed for it."""
+    policy = policy_from_body(
+        {
+            "lists": {},
+            "products": {"3": {"name": "Ticket, child", "pretix": TICKET}},
+            "events": {"other": {}, "fest": FESTIVAL},
+        }
+    )
+    product = policy.signed_product(issuer, right)
+    sold = product.pretix
+    told = (product.name, sold and sold.variation, sold and sold.subevent)
+    assert told == found, case
+    assert policy.events["fest"].dates_of(None) == Dates(1, 2)
+    assert policy.events["fest"].dates_of(9) == Dates()
