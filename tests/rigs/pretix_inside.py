@@ -15,6 +15,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
+from wsgiref.util import setup_testing_defaults
 
 import django
 
@@ -30,10 +31,9 @@ def main(port: int, workers: int) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what pretix prints goes to the log, never between the answers
     django.setup()
+    import pretix_seeds
     from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
     from pretix.wsgi import application
-
-    import pretix_seeds
 
     class Handler(WSGIRequestHandler):
         disable_nagle_algorithm = True
@@ -42,6 +42,7 @@ def main(port: int, workers: int) -> None:
         allow_reuse_address = True
         request_queue_size = 128
 
+    warm(application)
     server = Server(("127.0.0.1", port), Handler)
     server.set_app(application)
     children = [_child(server) for _ in range(workers - 1)]
@@ -56,6 +57,16 @@ def main(port: int, workers: int) -> None:
     for child in children:
         os.kill(child, signal.SIGKILL)
     os._exit(0)
+
+
+def warm(application) -> None:
+    """Load what the first request loads, once and before there are several processes."""
+    from django.db import connections
+
+    environ = {"PATH_INFO": "/api/v1/version", "QUERY_STRING": ""}
+    setup_testing_defaults(environ)
+    list(application(environ, lambda _status, _headers: None))
+    connections.close_all()
 
 
 def say(answers, value) -> None:

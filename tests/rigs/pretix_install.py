@@ -111,14 +111,15 @@ def _install(home: Path) -> None:
     start = whole.index("\nsetuptools==") + 1
     end = whole.find("\n    # via", start)
     tool.write_text(whole[start:end])
-    pip = [venv / "bin/python", "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    python = str(venv / "bin/python")
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     locked = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
-    _quietly([*pip, *locked, "-r", tool])
+    _quietly([*pip, *locked, "-r", str(tool)])
     built = ["--no-binary", SOURCE_ONLY, "--no-build-isolation"]
-    _quietly([*pip, *locked, *built, "-r", LOCK])
+    _quietly([*pip, *locked, *built, "-r", str(LOCK)])
 
 
-def _quietly(command: Sequence[str | Path], **options: Any) -> None:
+def _quietly(command: Sequence[str], **options: Any) -> None:
     """Run it; show what it printed only if it failed."""
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options
@@ -131,7 +132,7 @@ def _migrate(python: Path, database: Mapping[str, str]) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
     variables = environment(directory, database, "http://127.0.0.1")
-    command = [python, "-m", "pretix", "migrate", "--verbosity", "0"]
+    command = [str(python), "-m", "pretix", "migrate", "--verbosity", "0"]
     _quietly(command, env=variables, cwd=directory)
 
 

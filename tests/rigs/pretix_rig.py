@@ -20,28 +20,24 @@ takes about five seconds. Needs the package `postgresql` for engine="postgres".
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import requests
 
 from tests.rigs.postgres_rig import Cluster, cluster
-from tests.rigs.pretix_install import (
-    environment,
-    interpreter,
-    migrated_postgres,
-    migrated_sqlite,
-)
+from tests.rigs.pretix_api import Api
+from tests.rigs.pretix_database import copied, loaded
+from tests.rigs.pretix_install import environment, interpreter
+from tests.rigs.pretix_plan import Answer, NewDevice, Plan, Ticket, plan_from_json
 
 Engine = Literal["sqlite", "postgres"]
 Change = Literal["cancel", "cancel_order", "swap", "block", "unblock", "pay"]
@@ -53,115 +49,6 @@ SOFTWARE = {
 }  # fmt: skip
 WITHIN = 60.0
 """Seconds in which the server has to be there, or to obey."""
-
-
-class Answer(NamedTuple):
-    """A verdict of the server: "ok", "error", "incomplete" or "exchange", and its reason or ""."""
-
-    status: str
-    reason: str
-
-
-class NewDevice(NamedTuple):
-    """A device that waits for its handshake: its number and its one-time token."""
-
-    id: int
-    token: str
-
-
-class Ticket(NamedTuple):
-    """What is shown to a reader. `known`: the server has a row for it (a forgery is not known)."""
-
-    name: str
-    secret: str
-    source_type: str
-    known: bool
-
-
-@dataclass(frozen=True)
-class EventPlan:
-    """One seeded event; everything by the name that pretix_world.py gives it."""
-
-    slug: str
-    timezone: str
-    lists: Mapping[str, int]
-    tickets: Mapping[str, Ticket]
-    items: Mapping[str, int]
-    variations: Mapping[str, int]
-    subevents: Mapping[str, int]
-    media: Mapping[str, int]
-
-    def list(self, name: str) -> int:
-        """The id of a check-in list."""
-        return self.lists[name]
-
-    def ticket(self, name: str) -> Ticket:
-        """A ticket by name."""
-        return self.tickets[name]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What was seeded. `now` is when the matrix happens; `gates` are ids by name."""
-
-    organizer: str
-    now: datetime
-    gates: Mapping[str, int]
-    events: Mapping[str, EventPlan]
-
-    def event(self, slug: str) -> EventPlan:
-        """One event by its slug."""
-        return self.events[slug]
-
-
-def plan_from_json(raw: Mapping[str, Any]) -> Plan:
-    """A plan as the server's process sends it, and as tests/pretix/recorded/plan.json keeps it."""
-    events = {}
-    for slug, known in raw["events"].items():
-        tickets = {name: Ticket(name, **what) for name, what in known["tickets"].items()}
-        events[slug] = EventPlan(slug, **(known | {"tickets": tickets}))
-    now = datetime.fromisoformat(raw["now"])
-    return Plan(raw["organizer"], now, raw["gates"], events)
-
-
-class Api:
-    """Calls with one device's token. Paths are below /api/v1/ (`version`), or whole URLs."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self.root = f"{url}/api/v1/"
-        self.session = requests.Session()
-        self.session.trust_env = False
-        if token:
-            self.session.headers["Authorization"] = f"Device {token}"
-
-    def get(
-        self, path: str, headers: Mapping[str, str] | None = None, **parameters: object
-    ) -> requests.Response:
-        """GET; parameters go into the query, a sequence as a repeated one."""
-        query: Any = parameters
-        address = path if path.startswith("http") else self.root + path
-        return self.session.get(address, params=query, headers=headers, timeout=WITHIN)
-
-    def post(
-        self, path: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> requests.Response:
-        """POST of JSON."""
-        return self.session.post(self.root + path, json=body, headers=headers, timeout=WITHIN)
-
-    def pages(self, path: str, **parameters: object) -> Iterator[requests.Response]:
-        """Every page of a list, as it is asked for."""
-        answer = self.get(path, **parameters)
-        while True:
-            answer.raise_for_status()
-            yield answer
-            following = answer.json()["next"]
-            if not following:
-                return
-            answer = self.get(following)
-
-    def rows(self, path: str, **parameters: object) -> list[Any]:
-        """The results of all pages."""
-        return [row for page in self.pages(path, **parameters) for row in page.json()["results"]]
 
 
 @dataclass
@@ -266,8 +153,7 @@ class Server:
         **fields: object,
     ) -> Answer:
         """Scan a ticket at a list. ``fields`` go into the request: nonce, force, ..."""
-        raw = self.raw_redeem(check_in_list, ticket, kind, at, gate, **fields).json()
-        return Answer(raw["status"], raw.get("reason") or "")
+        return answer_of(self.raw_redeem(check_in_list, ticket, kind, at, gate, **fields))
 
     def raw_redeem(
         self,
@@ -365,6 +251,14 @@ class Server:
         return answer["ok"]
 
 
+def answer_of(raw: requests.Response) -> Answer:
+    """The verdict in an answer to a scan."""
+    if raw.status_code >= 500:
+        return Answer("crash", "")
+    body = raw.json()
+    return Answer(body["status"], body.get("reason") or "")
+
+
 @contextmanager
 def pretix(
     engine: Engine = "sqlite", workers: int = 2, postgres: Cluster | None = None
@@ -379,46 +273,13 @@ def pretix(
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="admit-pretix-")))
         if engine == "sqlite":
-            shutil.copy(migrated_sqlite(), directory / "pretix.sqlite3")
-            database = {"backend": "sqlite3", "name": str(directory / "pretix.sqlite3")}
+            database = copied(directory)
         else:
-            database = _loaded(postgres or stack.enter_context(cluster()))
+            database = loaded(postgres or stack.enter_context(cluster()))
         server = Server(directory, database, workers, _free_port())
         stack.callback(server.kill)
         server.start()
         yield server
-
-
-def _loaded(postgres: Cluster) -> dict[str, str]:
-    """A new database with pretix' schema; the first in a cluster is a template for the others."""
-    template = "pretix_migrated"
-    with postgres.connect("postgres") as connection:
-        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'pretix_migrated'")
-        if not found.fetchone():
-            connection.execute(f"CREATE DATABASE {template}")
-            settings = _settings(postgres, template)
-            dump = migrated_postgres(settings, lambda file: _dump(postgres, template, file))
-            _psql(postgres, template, dump)
-        name = f"pretix{time.monotonic_ns()}"
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-    return _settings(postgres, name)
-
-
-def _settings(postgres: Cluster, name: str) -> dict[str, str]:
-    place = str(postgres.directory)
-    return {"backend": "postgresql", "name": name, "user": "admit", "host": place}
-
-
-def _dump(postgres: Cluster, name: str, file: Path) -> None:
-    command = ["pg_dump", "--no-owner", "--clean", "--if-exists", postgres.url(name)]
-    with file.open("wb") as output:
-        subprocess.run(command, check=True, stdout=output)
-
-
-def _psql(postgres: Cluster, name: str, file: Path) -> None:
-    """Load a dump. It clears the database first: the one it was just made from has it all."""
-    command = ["psql", "--quiet", "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-f", str(file)]
-    subprocess.run([*command, postgres.url(name)], check=True, stdout=subprocess.DEVNULL)
 
 
 def _free_port() -> int:

@@ -1,8 +1,8 @@
 """Check-in rules with every operator, variable and time of pretix' dialect at least once.
 
-Data alone: `RULES(ids)` needs the ids that the server gave to its products and gates. The lists of
-event "berlin" carry them, named as here; event "series" carries SERIES_RULES. What a broken rule
-does is a verdict too.
+Data alone: `rules_with(ids)` needs the ids that the server gave to its products and gates. The
+lists of event "berlin" carry them, named as here; event "series" carries SERIES_RULES. What a
+broken rule does is a verdict too.
 """
 
 from typing import Any
@@ -44,8 +44,12 @@ FALSE, TRUE = _number("<", "entries_number", 0), _number(">=", "entries_number",
 CUT = "2031-05-17T00:00:00+02:00"
 
 
-def RULES(ids: dict[str, int]) -> dict[str, Rule]:  # noqa: N802 - a table with blanks
-    """Name of the list -> its rule. ``ids``: "item:standard", "variation:vip-seated", "gate:north"."""
+def rules_with(ids: dict[str, int]) -> dict[str, Rule]:
+    """Name of the list -> its rule.
+
+    Args:
+        ids: Of "item:standard", "variation:vip-seated", "gate:north" and so on.
+    """
     standard, vip = ids["item:standard"], ids["item:vip"]
     return {
         "none": {},

@@ -1,14 +1,14 @@
-"""What the rig can ask of a running pretix, through pretix' own models. Imported by pretix_inside.py.
+"""What the rig can ask of a running pretix, through pretix' own models; runs inside its venv.
 
 Every function takes and returns what JSON can hold. The test data themselves are in
 pretix_world.py; here are the verbs: a device, many orders at once, a change to a ticket, the rows
 of check-ins as the server has them.
 """
 
-import random
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from django.db import transaction
 from django.utils.crypto import get_random_string
 from django_scopes import scopes_disabled
 from pretix.base.models import (
@@ -21,7 +21,6 @@ from pretix.base.models import (
     OrderPosition,
     Organizer,
 )
-from pretix.base.models.orders import Transaction
 from pretix.base.services.orders import OrderChangeManager, _cancel_order
 
 ORGANIZER = "admit"
@@ -33,7 +32,8 @@ def seed(world):
     """Make the events, lists and tickets of one world; return its plan."""
     import pretix_world
 
-    return pretix_world.WORLDS[world](organizer())
+    with transaction.atomic():
+        return pretix_world.WORLDS[world](organizer())
 
 
 @scopes_disabled()
@@ -66,7 +66,7 @@ def bulk(event, item, count, tickets_each):
     """Many paid orders of one item at once: [{code, secret, position}]."""
     happening, sold = Event.objects.get(slug=event), Item.objects.get(event__slug=event, pk=item)
     code = get_random_string(3, CODES)
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     common = {"event": happening, "organizer": happening.organizer, "status": Order.STATUS_PAID}
     common |= {"expires": now + timedelta(days=30), "locale": "en"}
     common |= {"sales_channel": happening.organizer.sales_channels.get(identifier="web")}
