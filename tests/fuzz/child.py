@@ -1,0 +1,37 @@
+"""The process that fuzzes: imports all parsers once under atheris' eyes, then forks per target.
+
+`python -m tests.fuzz.child` reads a JSON line a target, `{"target", "options", "log"}`, and answers
+each with the exit code of the fork that fuzzed it. libFuzzer ends its process, hence the forks.
+"""
+
+import json
+import logging
+import os
+import sys
+
+PACKAGES = ["tickets", "admission", "store", "drivers", "config", "scanner", "sync"]
+PACKAGES += ["screen", "central"]
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    import atheris
+
+    logging.disable(logging.CRITICAL)
+    with atheris.instrument_imports(include=PACKAGES, enable_loader_override=False):
+        from tests.fuzz.targets import TARGETS
+
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if (pid := os.fork()) == 0:
+            log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            atheris.Setup(["fuzz", *asked["options"]], TARGETS[asked["target"]])
+            atheris.Fuzz()
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    main()
