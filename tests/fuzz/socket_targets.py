@@ -17,10 +17,8 @@ from scanner.sync_door import SyncDoor
 from screen.board import Board
 from screen.errors import MessageMalformed
 from screen.messages import Event, Guest, Status, read_message, read_status
-from store.heads import HeadMalformed, head_from_json, head_to_json
 from store.records import RecordMalformed, entry_from_json, entry_to_json
 from sync.link import ScannerBabbles, _decoded
-from sync.page import page_of
 from tests.rigs.gate_doors import DoorRig
 
 
@@ -109,9 +107,9 @@ def _draw(board: Board) -> None:
 
 
 def sync_message(data: bytes) -> None:
-    """From scanner to sync, read as a page of records."""
+    """From scanner to sync."""
     with suppress(ScannerBabbles):
-        page_of(_decoded(data))
+        assert isinstance(_decoded(data), dict)
 
 
 def journal_record(data: bytes) -> None:
@@ -121,14 +119,6 @@ def journal_record(data: bytes) -> None:
         with suppress(RecordMalformed):
             entry = entry_from_json(body)
             assert entry_from_json(entry_to_json(entry)) == entry
-
-
-def journal_head(data: bytes) -> None:
-    """Where a journal stands, as a gate or a server tells it."""
-    with suppress(ValueError, RecursionError):
-        body = json.loads(data)
-        with suppress(HeadMalformed):
-            assert head_from_json(head_to_json(head_from_json(body))) == head_from_json(body)
 
 
 def policy(data: bytes) -> None:
@@ -149,6 +139,5 @@ TARGETS = {
     "screen_status": screen_status,
     "sync_message": sync_message,
     "journal_record": journal_record,
-    "journal_head": journal_head,
     "policy": policy,
 }
