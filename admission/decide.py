@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from admission.clock import ClockState, Reading, clock_time
+from admission.clock import Reading, clock_time
 from admission.direction import Direction
 from admission.history import (
     Standing,
@@ -16,6 +16,14 @@ from admission.history import (
     resumable,
     without,
 )
+from admission.pretix_judge import (
+    checked_out,
+    is_sure,
+    misplaced,
+    rule_refusals,
+    spent,
+)
+from admission.pretix_policy import NO_EVENT, PretixEvent
 from admission.rules import (
     AntiPassback,
     CheckInList,
@@ -29,8 +37,6 @@ from tickets.ad2 import WINDOW
 from tickets.credential import Credential, Format, Rejection
 from tickets.rows import Status, Ticket
 
-SURE = 1.0
-"""Seconds of error below which a synchronised clock is taken at its word."""
 DAY = 86_400.0
 GAP = 20
 """Readings of a card between two showings that need no word: its owner's phone reads it too."""
@@ -86,6 +92,12 @@ class Facts:
     """People inside on this list, as far as this gate knows."""
     follows: bool = False
     """A further person of a group that is shown once: the code was judged with the first."""
+    event: PretixEvent = NO_EVENT
+    """Of the ticket, at a pretix server."""
+    ambiguous: bool = False
+    """Several tickets have this code, and the list does not tell which of them is meant."""
+    by_medium: bool = False
+    """A reusable medium was shown, which stands for the ticket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,8 @@ class Decision:
     """What the steward must be told aloud although the guest is admitted; empty: nothing."""
     left: int = 0
     """Entries left after this one, of a ticket that allows a number of them."""
+    overruled: Reason | None = None
+    """What stands against a ticket whose holder is let out all the same."""
 
 
 def decide(facts: Facts) -> Decision:
@@ -114,7 +128,8 @@ def decide(facts: Facts) -> Decision:
             return Decision(verdict, interrupted.presentation, left=_left(resumed))
     verdict = _judge(facts)
     if facts.direction is Direction.EXIT and not verdict.admitted:
-        verdict = replace(ADMITTED, attention=f"exit with warning: {verdict.reason}")
+        warned = replace(ADMITTED, attention=f"exit with warning: {verdict.reason}")
+        return Decision(warned, overruled=verdict.reason)
     if not verdict.admitted:
         return Decision(verdict)
     return Decision(verdict, alert=_alert(facts), left=_left(facts))
@@ -130,6 +145,13 @@ def _judge(facts: Facts) -> Verdict:
 def _rejected(facts: Facts) -> Verdict | None:
     if isinstance(facts.credential, Rejection):
         return refused(Reason(facts.credential.flaw.value), facts.credential.detail)
+    return None
+
+
+def _wrong_event(facts: Facts) -> Verdict | None:
+    here, sold = facts.check_in_list.pretix, facts.product.pretix
+    if here and sold and sold.event != here.event:
+        return refused(Reason.WRONG_EVENT, f"for {sold.event}")
     return None
 
 
@@ -202,9 +224,15 @@ def _list_age(facts: Facts) -> Verdict | None:
 def _unknown(facts: Facts) -> Verdict | None:
     if facts.ticket is not None:
         return None
+    if facts.check_in_list.pretix and not facts.product.pretix:
+        return refused(Reason.UNKNOWN)  # signed, but of no product that is sold here
     # The code under a signed ticket's picture names the ticket, but no issuer has signed it.
     signed = isinstance(facts.credential, Credential) and bool(facts.credential.issuer)
     return None if signed and not facts.policy.list_required else refused(Reason.UNKNOWN)
+
+
+def _ambiguous(facts: Facts) -> Verdict | None:
+    return refused(Reason.AMBIGUOUS) if facts.ambiguous else None
 
 
 def _windows(facts: Facts) -> list[tuple[int | None, int | None]]:
@@ -222,7 +250,14 @@ def _told(at: float, facts: Facts) -> str:
     return clock_time(at, facts.reading.at, facts.policy.timezone)
 
 
+def _leaves_pretix(facts: Facts) -> bool:
+    """Times, rules and questions of pretix are about entries alone."""
+    return facts.direction is Direction.EXIT and facts.check_in_list.pretix is not None
+
+
 def _early(facts: Facts) -> Verdict | None:
+    if _leaves_pretix(facts):
+        return None
     latest = facts.reading.at + facts.reading.uncertainty
     for start, _ in _windows(facts):
         if start is not None and latest < start:
@@ -231,6 +266,8 @@ def _early(facts: Facts) -> Verdict | None:
 
 
 def _late(facts: Facts) -> Verdict | None:
+    if _leaves_pretix(facts):
+        return None
     earliest = facts.reading.at - facts.reading.uncertainty
     for _, end in _windows(facts):
         if end is not None and earliest > end:
@@ -245,8 +282,10 @@ def _unsure(facts: Facts) -> bool:
     better. But the kernel calls itself synchronised with an error of up to 16 s.
     """
     reading = facts.reading
-    if reading.state is ClockState.SYNCHRONISED and reading.uncertainty < SURE:
+    if is_sure(reading):
         return False
+    if len({refusal is None for refusal in _rule_refusals(facts)}) > 1:
+        return True
     limits: list[float] = [
         limit for window in _windows(facts) for limit in window if limit is not None
     ]
@@ -262,6 +301,9 @@ def _wrong_list(facts: Facts) -> Verdict | None:
     products = facts.check_in_list.products
     if products and facts.product.number not in products:
         return refused(Reason.WRONG_LIST, facts.product.name)
+    here, sold = facts.check_in_list.pretix, facts.product.pretix
+    if here and sold and (why := misplaced(here, sold)):
+        return refused(Reason.WRONG_LIST, why)
     return None
 
 
@@ -270,6 +312,56 @@ def _wrong_gate(facts: Facts) -> Verdict | None:
     if gates and facts.policy.gate not in gates:
         return refused(Reason.WRONG_GATE, f"for {', '.join(sorted(gates))}")
     return None
+
+
+def _unpaid(facts: Facts) -> Verdict | None:
+    if not (facts.ticket and int(facts.ticket.flags) & int(Status.UNPAID)):
+        return None
+    here = facts.check_in_list.pretix
+    at_the_desk = bool(here and here.include_pending)
+    return refused(Reason.UNPAID, "this entrance takes who pays later" if at_the_desk else "")
+
+
+def _rules(facts: Facts) -> Verdict | None:
+    refusals = _rule_refusals(facts)
+    # What a doubtful clock cannot decide is `_clock`'s and a mark's business, not a refusal's.
+    if not refusals or None in refusals:
+        return None
+    return refused(Reason.RULES, refusals[0] or "")
+
+
+def _rule_refusals(facts: Facts) -> list[str | None]:
+    here = facts.check_in_list.pretix
+    if here is None or here.rules is None or facts.direction is Direction.EXIT:
+        return []
+    sold, uses = facts.product.pretix, _uses(facts)
+    return rule_refusals(here.rules, sold, facts.event, uses, facts.reading)
+
+
+def _needs_answers(facts: Facts) -> Verdict | None:
+    if _leaves_pretix(facts):
+        return None
+    sold = facts.product.pretix
+    unasked = facts.ticket is None and sold is not None and sold.questions
+    return refused(Reason.NEEDS_ANSWERS) if unasked else _NEEDS_ANSWERS(facts)
+
+
+_NEEDS_ANSWERS = _flag(Status.NEEDS_ANSWERS, Reason.NEEDS_ANSWERS)
+
+
+def _uses(facts: Facts) -> tuple[Use, ...]:
+    """What counts on the list, with the check-outs that nobody had to scan."""
+    uses, here = on_list(facts.uses, facts.check_in_list.name), facts.check_in_list.pretix
+    if here is None or here.exit_all_at is None:
+        return uses
+    return checked_out(uses, here.exit_all_at, facts.reading.at, facts.event.zone)
+
+
+def _spent(facts: Facts) -> int:
+    rules, uses = facts.check_in_list, _uses(facts)
+    if rules.pretix:
+        return spent(uses, rules.reentry_after_exit)
+    return entries_spent(uses, rules.reentry_after_exit)
 
 
 def entries_allowed(facts: Facts) -> int:
@@ -285,13 +377,10 @@ def entries_allowed(facts: Facts) -> int:
 
 
 def _used(facts: Facts) -> Verdict | None:
-    allowed, rules = entries_allowed(facts), facts.check_in_list
-    uses = on_list(facts.uses, rules.name)
-    if facts.direction is Direction.EXIT or not allowed:
+    allowed = entries_allowed(facts)
+    if facts.direction is Direction.EXIT or not allowed or _spent(facts) < allowed:
         return None
-    if entries_spent(uses, rules.reentry_after_exit) < allowed:
-        return None
-    last = [u for u in uses if u.direction is Direction.ENTRY][-1]
+    last = [u for u in _uses(facts) if u.direction is Direction.ENTRY][-1]
     doubt = ", interrupted: ask the guest" if last.standing is Standing.INTERRUPTED else ""
     return refused(
         Reason.ALREADY_REDEEMED,
@@ -342,12 +431,14 @@ def _full(facts: Facts) -> Verdict | None:
 
 TESTS: tuple[Callable[[Facts], Verdict | None], ...] = (
     _rejected,
+    _wrong_event,
     _flag(Status.REVOKED, Reason.REVOKED),
     _stale,
     _replayed,
     _clock,
     _list_age,
     _unknown,
+    _ambiguous,
     _flag(Status.CANCELLED, Reason.CANCELLED),
     _flag(Status.BLOCKED, Reason.BLOCKED),
     _flag(Status.UNAPPROVED, Reason.UNAPPROVED),
@@ -355,8 +446,9 @@ TESTS: tuple[Callable[[Facts], Verdict | None], ...] = (
     _late,
     _wrong_list,
     _wrong_gate,
-    _flag(Status.UNPAID, Reason.UNPAID),
-    _flag(Status.NEEDS_ANSWERS, Reason.NEEDS_ANSWERS),
+    _unpaid,
+    _rules,
+    _needs_answers,
     _used,
     _inside,
     _claim,
@@ -413,8 +505,7 @@ def _left(facts: Facts) -> int:
     allowed = entries_allowed(facts)
     if not allowed or facts.direction is Direction.EXIT:
         return 0
-    uses = on_list(facts.uses, facts.check_in_list.name)
-    return allowed - entries_spent(uses, facts.check_in_list.reentry_after_exit) - 1
+    return allowed - _spent(facts) - 1
 
 
 def _group(facts: Facts) -> str:

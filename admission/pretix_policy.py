@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo
 
 from admission import plain_values as plain
@@ -61,18 +62,23 @@ class PretixEvent:
     """pretix' number of the place where this gate stands."""
     media_enforced: bool = False
     """A ticket with a medium is admitted by its medium alone."""
-    zone: ZoneInfo = field(init=False, repr=False, compare=False)
+    zone: tzinfo = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raises ValueError: a time zone this system does not know."""
         try:
-            object.__setattr__(self, "zone", ZoneInfo(self.timezone))
+            zone = UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
         except (LookupError, ValueError, OSError) as error:  # no such zone, or no name of one
             raise ValueError(f"time zone {self.timezone[:40]!r} is not known here") from error
+        object.__setattr__(self, "zone", zone)
 
     def dates_of(self, subevent: int | None) -> Dates:
         """Of one date of the series, or of the event itself."""
         return self.dates.get(subevent or 0, Dates())
+
+
+NO_EVENT = PretixEvent()
+"""What is known of an event that the policy does not name."""
 
 
 def product_from(value: object) -> PretixProduct | None:
@@ -93,7 +99,7 @@ def product_from(value: object) -> PretixProduct | None:
 def product_to(product: PretixProduct) -> dict[str, object]:
     """The inverse of `product_from`, without what is at its default."""
     body = {name: getattr(product, name) for name in PretixProduct.__slots__}
-    return {name: value for name, value in body.items() if value not in (None, False)}
+    return {name: v for name, v in body.items() if v is not None and v is not False}
 
 
 def list_from(value: object) -> PretixList | None:
