@@ -68,7 +68,7 @@ class Bookkeeper:
         self._unsaved: list[tuple[Statement, bytes]] = []
         """Believed, but not yet kept on the card."""
         self._hasher = RowsHasher(clock.monotonic, memory=own / "lists.json")
-        self._files = ListFiles(directory, self._hasher)
+        self._files = ListFiles(directory, own / "lists", self._hasher)
         self._cursor = 0
         self._books: Books | None = None
         self._age = ListAge(own / "contact.json", clock)

@@ -1,10 +1,13 @@
-"""The list files sync wrote, opened only when their rows are those the organiser signed.
+"""Lists, opened only from files of our own, made of the rows that the organiser signed.
 
-A child at low priority hashes the rows, so that no lane waits for a million of them; nobody waits
-for the child either, whatever the card does to it.
+sync owns the files it wrote, and could write to one after it was verified; and a database that
+gives the right rows as a whole may give others to a look-up. So the rows are copied into a file of
+scanner's own. A child at low priority does it, so that no lane waits for a million of them; nobody
+waits for the child either, whatever the card does to it.
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -17,12 +20,12 @@ from typing import NoReturn
 
 from admission.errors import GateError
 from store.files import replace_durably
-from store.listfile import ListDamaged, ListFile, list_path
+from store.listfile import NOT_WRITTEN, ListDamaged, ListFile, list_path, list_serials
 from tickets.bodies import ListHead
 from tickets.statements import Statement
 
 HASH_WITHIN = 900.0
-"""Seconds for one list; a Pi hashes a million rows in a tenth of it at the lowest priority."""
+"""Seconds for one list; a Pi copies a million rows in a tenth of it at the lowest priority."""
 AGAIN_AFTER = 60.0
 """Seconds until a file whose child was killed, or could not be started, is tried once more."""
 _REMEMBERED = 8
@@ -55,7 +58,7 @@ class ListNotChecked(GateError):
 
 
 class RowsHasher:
-    """Hashes list files, one at a time, each once. Not thread-safe."""
+    """Hashes and copies list files, one at a time, each once. Not thread-safe."""
 
     def __init__(
         self, now: Callable[[], float] = time.monotonic, memory: Path | None = None
@@ -69,8 +72,12 @@ class RowsHasher:
 
     @property
     def busy(self) -> bool:
-        """Whether a file is being hashed."""
+        """Whether a file is being hashed or copied."""
         return self._at_work is not None
+
+    def works_on(self, path: Path) -> bool:
+        """Whether `path` is being hashed or copied now."""
+        return self._at_work is not None and self._at_work.stamp[0] == str(path)
 
     def hash(self, path: Path, wait: float) -> bytes | None:
         """BLAKE2b-256 over the rows; empty: unreadable. None: not known yet, ask again.
@@ -80,14 +87,30 @@ class RowsHasher:
         Raises:
             ListNotChecked: the child came to nothing; it is tried again in a minute.
         """
+        return self._asked(path, wait, ("hash", str(path)))
+
+    def copy(self, path: Path, own: Path, head: ListHead, wait: float) -> bytes | None:
+        """As `hash`, of sync's file; `own` is made of its rows if they are those of `head`.
+
+        Raises:
+            ListNotChecked: also when the copy cannot be written, e.g. the card is full.
+        """
+        serial = re.sub(r"\D", "", own.stem)
+        told = (str(own.parent), serial, str(head.rows), head.hash.hex())
+        found = self._asked(path, wait, ("copy", str(path), *told))
+        if found == head.hash and own.exists():
+            self._remember(_stamp(own), found)
+        return found
+
+    def _asked(self, path: Path, wait: float, job: tuple[str, ...]) -> bytes | None:
         stamp = _stamp(path)
         if stamp not in self._found:
-            self._work(path, stamp, wait)
+            self._work(path, stamp, wait, job)
         return self._found.get(stamp)
 
-    def _work(self, path: Path, stamp: Stamp, wait: float) -> None:
+    def _work(self, path: Path, stamp: Stamp, wait: float, job: tuple[str, ...]) -> None:
         if self._at_work is None or self._at_work.stamp != stamp:
-            self._begin(path, stamp)
+            self._begin(path, stamp, job)
         if self._at_work is None:
             return
         process, late = self._at_work.process, self._at_work.since + HASH_WITHIN
@@ -97,6 +120,8 @@ class RowsHasher:
             if self._now() > late:
                 self._fail(path, f"not within {HASH_WITHIN:.0f} s")
             return
+        if process.returncode == NOT_WRITTEN:
+            self._fail(path, "no room for the gate's own copy, or the card takes no writes")
         if process.returncode not in (0, 1):
             self._fail(path, f"its check ended with status {process.returncode}")
         done = _answer(process)
@@ -104,12 +129,12 @@ class RowsHasher:
         if _stamp(path) == stamp:  # else it was written meanwhile, and is hashed anew
             self._remember(stamp, done)
 
-    def _begin(self, path: Path, stamp: Stamp) -> None:
+    def _begin(self, path: Path, stamp: Stamp, job: tuple[str, ...]) -> None:
         self._end()
         if self._failed and self._now() - self._failed[0] < AGAIN_AFTER:
             raise self._failed[1]
         try:
-            self._at_work = _Hashing(stamp, _start(path), self._now())
+            self._at_work = _Hashing(stamp, _start(job), self._now())
         except OSError as error:
             self._fail(path, error.strerror or str(error))
 
@@ -128,6 +153,10 @@ class RowsHasher:
             self._dying.append(process)
         self._dying = [process for process in self._dying if process.poll() is None]
 
+    def forget(self, path: Path) -> None:
+        """Look at a file anew, though it was seen before."""
+        self._found.pop(_stamp(path), None)
+
     def _remember(self, stamp: Stamp, done: bytes) -> None:
         self._failed = None
         self._found[stamp] = done
@@ -142,9 +171,9 @@ class RowsHasher:
 class ListFiles:
     """Opens the files of list statements. Not thread-safe."""
 
-    def __init__(self, directory: Path, hasher: RowsHasher) -> None:
-        """`directory` is sync's; it is only read."""
-        self._directory, self._hasher = directory, hasher
+    def __init__(self, directory: Path, own: Path, hasher: RowsHasher) -> None:
+        """`directory` is sync's; it is only read. `own` is scanner's, and made when needed."""
+        self._directory, self._own, self._hasher = directory, own, hasher
         self._opened: OrderedDict[bytes, ListFile] = OrderedDict()
 
     def opened(self, head: Statement) -> ListFile | None:
@@ -168,16 +197,39 @@ class ListFiles:
         return self._opened[head.digest]
 
     def _verified(self, head: Statement, wait: float) -> ListFile | None:
-        path = list_path(self._directory, head.serial)
         assert isinstance(head.body, ListHead)
+        path, own = (list_path(place, head.serial) for place in (self._directory, self._own))
+        # Of an earlier run; the card may have spoilt it.
+        if own.exists() and not self._hasher.works_on(path):
+            found = self._hasher.hash(own, wait)
+            if found == head.body.hash:
+                return ListFile(own)
+            if found is None:
+                return None
         if not path.exists():  # sync is still building it
             return None
-        found = self._hasher.hash(path, wait)
+        self._make_room(own)
+        found = self._hasher.copy(path, own, head.body, wait)
         if found is None:
             return None
         if found != head.body.hash:
             raise ListDamaged(path, "its rows are not what the organiser signed")
-        return ListFile(path)
+        if not own.exists():  # gone again: the next look makes it anew
+            self._hasher.forget(path)
+            return None
+        return ListFile(own)
+
+    def _make_room(self, coming: Path) -> None:
+        """Make the directory, and hold no more than the copy in force beside the one to come."""
+        try:
+            self._own.mkdir(mode=0o700, exist_ok=True)
+            in_force = {file.path for file in self._opened.values()}
+            for serial in list_serials(self._own):
+                path = list_path(self._own, serial)
+                if in_force and path not in {coming, *in_force}:
+                    path.unlink()
+        except OSError as error:
+            raise ListNotChecked(self._own, error.strerror or str(error)) from error
 
 
 def _stamp(path: Path) -> Stamp:
@@ -200,8 +252,8 @@ def _remembered(memory: Path | None) -> OrderedDict[Stamp, bytes]:
         return OrderedDict()
 
 
-def _start(path: Path) -> subprocess.Popen[bytes]:
-    command = ["nice", "-n", "19", sys.executable, "-P", "-m", "store.listfile", "hash", str(path)]
+def _start(job: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    command = ["nice", "-n", "19", sys.executable, "-P", "-m", "store.listfile", *job]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
 
 

@@ -6,7 +6,9 @@ admission never waits for a load; scanner opens it read-only and swaps a handle.
 
 import os
 import re
+import resource
 import sqlite3
+import stat
 import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +19,7 @@ from io import BytesIO
 from itertools import pairwise, starmap
 from operator import or_
 from pathlib import Path
-from typing import BinaryIO
+from typing import NoReturn, Protocol
 
 from store.files import sync_directory
 from tickets.errors import GateError
@@ -54,6 +56,14 @@ class ListNotWritten(GateError):
         )
 
 
+class Rows(Protocol):
+    """Packed rows one after the other, as a file opened for reading gives them."""
+
+    def read(self, size: int, /) -> bytes:
+        """Whole rows, about `size` bytes; empty at the end."""
+        ...
+
+
 def list_path(directory: Path, serial: int) -> Path:
     """Where the list of `serial` lives."""
     return directory / f"list-{serial}.db"
@@ -66,7 +76,7 @@ def list_serials(directory: Path) -> list[int]:
 
 
 def build_list(
-    directory: Path, serial: int, rows: bytes | BinaryIO, *, in_use: int | None = None
+    directory: Path, serial: int, rows: bytes | Rows, *, in_use: int | None = None
 ) -> Path:
     """Write `list-<serial>.db`, durable and checked, and keep the newest two.
 
@@ -90,13 +100,13 @@ def build_list(
     except (OSError, sqlite3.Error) as error:
         part.unlink(missing_ok=True)
         raise ListNotWritten(final, error) from error
-    except MalformedRows:
+    except GateError:  # of the rows, or of where they come from
         part.unlink(missing_ok=True)
         raise
     return final
 
 
-def _write(part: Path, serial: int, source: BinaryIO) -> None:
+def _write(part: Path, serial: int, source: Rows) -> None:
     part.touch(mode=0o640)
     with closing(sqlite3.connect(part, isolation_level=None)) as base, part.open("rb") as handle:
         # No journal and no sync by SQLite: a half-written file has no name and is thrown away.
@@ -111,7 +121,7 @@ def _write(part: Path, serial: int, source: BinaryIO) -> None:
         os.fsync(handle.fileno())
 
 
-def _fill(base: sqlite3.Connection, source: BinaryIO, sync: Callable[[], None]) -> int:
+def _fill(base: sqlite3.Connection, source: Rows, sync: Callable[[], None]) -> int:
     """Insert every row, a transaction and an fsync a slice; return their number."""
     count, last = 0, b""
     for fields in _slices(source):
@@ -127,7 +137,7 @@ def _fill(base: sqlite3.Connection, source: BinaryIO, sync: Callable[[], None]) 
 _Fields = tuple[bytes, int, int, int, int, int]
 
 
-def _slices(source: BinaryIO) -> Iterator[list[_Fields]]:
+def _slices(source: Rows) -> Iterator[list[_Fields]]:
     while chunk := source.read(_SLICE * ROW_BYTES):
         if len(chunk) % ROW_BYTES:
             raise MalformedRows("the list ends in the middle of a row")
@@ -171,6 +181,8 @@ class ListFile:
         try:
             self._base = sqlite3.connect(uri, uri=True, check_same_thread=False)
             self._base.execute("PRAGMA cache_size=-2000")
+            self._base.execute("PRAGMA trusted_schema=OFF")
+            self._base.execute("PRAGMA cell_size_check=ON")
             meta = dict(self._base.execute("SELECT name, value FROM meta"))
             self.serial: int = meta["serial"]
             self.rows: int = meta["rows"]
@@ -215,7 +227,10 @@ def _pack(rows: Iterable[_Fields]) -> Iterator[bytes]:
 def _check_size(path: Path) -> None:
     """Refuse a file that a power cut or a bad card has cut short, before a guest finds the hole."""
     try:
-        size = path.stat().st_size
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would hold whoever opens it
+            raise ListDamaged(path, "no file")
+        size = found.st_size
         with path.open("rb") as file:
             header = file.read(32)
     except OSError as error:
@@ -240,13 +255,97 @@ def rows_hash(path: Path) -> bytes:
     return digest.digest()
 
 
+def copy_list(source: Path, directory: Path, serial: int, rows: int, signed: bytes) -> bytes:
+    """Build `list-<serial>.db` in `directory` from the rows of `source`, if they were signed.
+
+    Only rows cross over: whoever wrote `source` may have made it a database that answers a look-up
+    otherwise than a reading of the whole, by an index or a view, or may write to it afterwards.
+
+    Args:
+        rows: How many there are to be; reading ends behind them, however many follow.
+        signed: BLAKE2b-256 they must have.
+    Returns:
+        The BLAKE2b-256 found; nothing was built when it is not `signed`.
+    Raises:
+        ListDamaged: `source` is missing, cut short, corrupt or no plain file.
+        ListNotWritten: disk full or read-only; nothing partial is left.
+    """
+    with closing(ListFile(source)) as opened:
+        taken = _Taken(opened.packed(), rows, signed)
+        try:
+            build_list(directory, serial, taken, in_use=serial)
+        except MalformedRows as error:
+            if taken.whole:
+                raise ListDamaged(source, error.cause) from error
+    return taken.digest.digest()
+
+
+class _Taken:
+    """The rows of another's list as a file, hashed as they are read: no row after the last."""
+
+    def __init__(self, packed: Iterator[bytes], rows: int, signed: bytes) -> None:
+        self.digest = blake2b(digest_size=32)
+        self.whole = True
+        self._packed, self._left, self._signed = packed, rows * ROW_BYTES, signed
+
+    def read(self, size: int, /) -> bytes:
+        """At least one row, at most about `size` bytes; empty at the end, if all was as signed."""
+        pieces, got = [], 0
+        while got < size and (piece := next(self._packed, b"")):
+            self.digest.update(piece)
+            pieces.append(piece)
+            got += len(piece)
+            self._left -= len(piece)
+            if self._left < 0:
+                self._refuse("it has more rows than were signed")
+        if not pieces and self.digest.digest() != self._signed:
+            self._refuse("its rows are not those that were signed")
+        return b"".join(pieces)
+
+    def _refuse(self, what: str) -> NoReturn:
+        self.whole = False
+        raise MalformedRows(what)
+
+
+def _bound(rows: int) -> None:
+    """Keep a database that was made to fill memory, disk or time from doing so.
+
+    Source: sqlite.org/security.html, "Untrusted SQLite Database Files".
+    """
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (_MOST_CPU, _MOST_CPU))
+    most = rows * 2 * ROW_BYTES + (1 << 20)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+_MOST_MEMORY = 1 << 29
+_MOST_CPU = 600
+"""Seconds; a Pi copies ten million rows in half of it."""
+NOT_WRITTEN = 3
+"""Exit code of a child that could not write its copy."""
+_USAGE = "usage: python -P -m store.listfile hash PATH | copy PATH DIRECTORY SERIAL ROWS HASH\n"
+
+
 def _main(arguments: list[str]) -> int:
-    """`python -P -m store.listfile hash PATH`: a child at low priority checks a new list."""
-    if len(arguments) != 2 or arguments[0] != "hash":
-        sys.stderr.write("usage: python -P -m store.listfile hash PATH\n")
-        return 2
+    """A child at low priority hashes a list, or makes a copy of what it signs; prints the hash.
+
+    Exit code 1: the file is damaged; 3: the copy could not be written, why is told on stderr.
+    """
     try:
-        sys.stdout.write(rows_hash(Path(arguments[1])).hex() + "\n")
+        match arguments:
+            case ["hash", path]:
+                found = rows_hash(Path(path))
+            case ["copy", path, directory, serial, rows, signed]:
+                _bound(int(rows))
+                place = Path(directory), int(serial), int(rows)
+                found = copy_list(Path(path), *place, bytes.fromhex(signed))
+            case _:
+                sys.stderr.write(_USAGE)
+                return 2
+        sys.stdout.write(found.hex() + "\n")
+    except ListNotWritten as error:
+        sys.stderr.write(error.cause)
+        return NOT_WRITTEN
     except GateError as error:
         sys.stderr.write(f"{error.cause}\n{error.remedy}\n")
         return 1

@@ -1,138 +1,20 @@
 """The books: what sync fetched is verified again here, and a hacked sync adds nothing."""
 
-import json
-import sqlite3
-import time
 from collections.abc import Callable
-from hashlib import blake2b
 from pathlib import Path
 
 import pytest
 
-from admission.clock import ClockState, FakeClock
-from admission.errors import GateError
+from admission.clock import ClockState
 from scanner.admissions import NotReady
-from scanner.bookkeeper import Bookkeeper
 from scanner.identity import Identity
 from store.listfile import ListDamaged, build_list, list_path
-from store.mirror import Mirror
-from tests.rigs.gate_rig import EVENT, EVENT_KEY, key_of, row
-from tickets import cose
+from tests.rigs.books_rig import ISSUER, LIST, POLICY, ROOT, THIEF, Bench, keys_of, rows_hash
+from tests.rigs.gate_rig import EVENT, key_of, row
 from tickets.attacks import StatementRejected
-from tickets.bodies import Body, Delta, Keyset, ListHead, ServerTime
+from tickets.bodies import Delta, Keyset, ListHead, ServerTime
 from tickets.cose import key_id, public_key_of
-from tickets.rows import Status, Ticket, pack
-from tickets.statements import sign_statement
-
-ROOT, LIST, ISSUER, THIEF = (bytes([number]) * 32 for number in (1, 2, 3, 9))
-ISSUED = 1_795_000_000
-POLICY: dict[str, object] = {"lists": {"main": {}}, "products": {}}
-
-
-def signer(seed: bytes) -> tuple[bytes, bytes]:
-    """(key id, seed)"""
-    return key_id(public_key_of(seed)), seed
-
-
-def keys_of(*seeds: bytes) -> dict[bytes, bytes]:
-    """{key id: public key}"""
-    return {key_id(public_key_of(seed)): public_key_of(seed) for seed in seeds}
-
-
-def rows_hash(rows: bytes) -> bytes:
-    """BLAKE2b-256 of rows."""
-    return blake2b(rows, digest_size=32).digest()
-
-
-class Bench:
-    """A sync directory written by hand, and the bookkeeper that reads it."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        identity = {"device": "d1", "event": EVENT, "event_key": EVENT_KEY.hex()}
-        (directory / "identity.json").write_text(json.dumps(identity))
-        self.mirror = Mirror(directory / "mirror.db")
-        self.faults: dict[str, GateError] = {}
-        """Those that stand now."""
-        self.last = self.first = b""
-        """Digests of the last and of the first statement put."""
-        self.roots = (public_key_of(ROOT),)
-        self.clock = FakeClock(at=ISSUED + 300.0)
-        self.own = directory / "scanner"
-        self.own.mkdir()
-        self.start()
-
-    def start(self) -> None:
-        """Start the keeper, anew after the first time."""
-        self.keeper = Bookkeeper(
-            event=EVENT,
-            root_keys=self.roots,
-            threshold=1,
-            directory=self.directory,
-            own=self.own,
-            clock=self.clock,
-            report=self._report,
-        )
-
-    def _report(self, name: str, error: GateError | None) -> None:
-        self.faults.pop(name, None)
-        if error is not None:
-            self.faults[name] = error
-
-    def poll(self) -> None:
-        """Let the keeper look, until the lists it found are verified."""
-        self.keeper.poll()
-        end = time.monotonic() + 30
-        while self.keeper.busy:
-            assert time.monotonic() < end
-            self.keeper.poll()
-
-    def put(self, body: Body, serial: int, seed: bytes = LIST, previous: bytes = b"") -> bytes:
-        """Sign a statement and store it as sync would; returns its wire bytes."""
-        wire = sign_statement(
-            body,
-            event=EVENT,
-            serial=serial,
-            issued=ISSUED,
-            expires=2_000_000_000,
-            signers=[signer(seed)],
-            previous=previous,
-        )
-        envelope, _ = cose.split_first(wire, 1)
-        self.last = blake2b(envelope.payload, digest_size=32).digest()
-        self.first = self.first or self.last
-        self._store(wire, serial, self.last)
-        return wire
-
-    def _store(self, wire: bytes, serial: int, digest: bytes) -> None:
-        with sqlite3.connect(self.directory / "mirror.db") as base:
-            base.execute(
-                "INSERT INTO statement(type, serial, digest, wire) VALUES (?, ?, ?, ?)",
-                ["any", serial, digest, wire],
-            )
-
-    def forget(self, newer_than: int) -> None:
-        """Take every statement after the first `newer_than` out of the mirror."""
-        with sqlite3.connect(self.directory / "mirror.db") as base:
-            base.execute("DELETE FROM statement WHERE cursor > ?", [newer_than])
-
-    def restart(self) -> None:
-        """The gate is started anew, and looks at what is there."""
-        self.faults.clear()
-        self.start()
-        self.poll()
-
-    def publish(self, *tickets: Ticket, serial: int = 1) -> None:
-        """Keyset, policy, list and the list's file."""
-        self.put(Keyset(keys_of(ROOT), 1, keys_of(ISSUER), keys_of(LIST)), 1, ROOT)
-        self.put(POLICY, 1)
-        self.publish_list(*tickets, serial=serial)
-
-    def publish_list(self, *tickets: Ticket, serial: int) -> None:
-        """A list statement and its file."""
-        rows = b"".join(pack(t) for t in sorted(tickets, key=lambda t: t.key))
-        self.put(ListHead(len(tickets), len(rows), rows_hash(rows)), serial)
-        build_list(self.directory, serial, rows)
+from tickets.rows import Status, pack
 
 
 @pytest.fixture
@@ -341,7 +223,7 @@ def test_the_contact_is_written_once_a_minute_at_most(bench: Bench) -> None:
 def test_a_card_that_takes_nothing_is_a_fault_and_no_end(bench: Bench) -> None:
     """The books stay; what cannot be kept is said."""
     bench.publish(row("anna"))
-    bench.own.rmdir()
+    (bench.own / "statements").write_bytes(b"in the way")
     bench.keeper.contacted(0.0)
     bench.poll()
     assert bench.keeper.books().age() == 0.0
@@ -595,12 +477,12 @@ def test_another_event_begins_anew(bench: Bench) -> None:
 
 def test_what_could_not_be_kept_is_kept_when_there_is_space(bench: Bench) -> None:
     """The news act at once; the fault ends when they are on the card."""
-    bench.own.rmdir()
+    (bench.own / "statements").write_bytes(b"in the way")
     bench.publish(row("anna"))
     bench.poll()
     assert bench.keeper.books().ticket(key_of("anna")) == row("anna")
     assert "state" in bench.faults
-    bench.own.mkdir()
+    (bench.own / "statements").unlink()
     bench.poll()
     assert "state" not in bench.faults
     bench.forget(newer_than=0)

@@ -31,8 +31,8 @@ class Bench:
         monkeypatch.setattr(list_files, "_start", self._start)
         self.hasher = RowsHasher(now=lambda: self.at)
 
-    def _start(self, path: Path) -> "Popen[bytes]":
-        child = Popen(self.command, stdout=PIPE) if self.command else self._real(path)
+    def _start(self, job: tuple[str, ...]) -> "Popen[bytes]":
+        child = Popen(self.command, stdout=PIPE) if self.command else self._real(job)
         self.children.append(child)
         return child
 
