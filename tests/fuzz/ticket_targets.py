@@ -13,6 +13,7 @@ from tickets.credential import Credential, Format, Rejection
 from tickets.csv_rows import MAX_LINE, BadRow, CsvRejected, read_rows
 from tickets.keyring import pinned
 from tickets.keys import ticket_key
+from tickets.names import open_name
 from tickets.ndef import Garbled, find_ticket, read_message, text_of, uri_of
 from tickets.ntag424 import sun
 from tickets.ntag424.ev2 import NoProof
@@ -40,7 +41,7 @@ def _kid(number: int) -> bytes:
     return cose.key_id(_public(number))
 
 
-ROOT, ISSUER, LIST = 1, 2, 3
+ROOT, ISSUER, LIST, HOLDER = 1, 2, 3, 4
 _SETS = Keyset(
     {_kid(ROOT): _public(ROOT)},
     1,
@@ -77,6 +78,23 @@ def ad1_claims(data: bytes) -> None:
     if isinstance(found, Credential):
         assert len(found.ticket_id) == 16
         assert cbor.encode(cbor.decode(data)) == data
+
+
+def ad2_text(data: bytes) -> None:
+    """Behind the prefix: nothing that no phone of a ticket signed is a ticket."""
+    assert isinstance(parse(b"AD2:" + data, TRUST), Rejection)
+
+
+def ad2_payload(data: bytes) -> None:
+    """Signed by the phone that the ticket within, if it is ours, is bound to."""
+    signed = cose.sign1_under(_seed(HOLDER), bytes.fromhex("a10127"), data)
+    found = parse(b"AD2:" + base45.encode(signed), TRUST)
+    assert isinstance(found, Rejection) or (found.drawn_at or 0) > 0
+
+
+def sealed_name(data: bytes) -> None:
+    """A row of the names, from a server that somebody else runs."""
+    assert open_name(KEY, Credential(Format.OPAQUE, b"code"), data) is None
 
 
 def pretix_sig1(data: bytes) -> None:
@@ -201,6 +219,9 @@ TARGETS = {
     "credential": credential,
     "ad1_text": ad1_text,
     "ad1_claims": ad1_claims,
+    "ad2_text": ad2_text,
+    "ad2_payload": ad2_payload,
+    "sealed_name": sealed_name,
     "pretix_sig1": pretix_sig1,
     "pretix_payload": pretix_payload,
     "pretix_key": pretix_key,
