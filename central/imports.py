@@ -15,6 +15,7 @@ from central.guests import Guests, publish_names
 from central.inserts import bulk_insert, next_number
 from central.lists import publish_list, refresh
 from central.schema import ticket
+from central.wallet.moved import as_moved
 from tickets.csv_rows import BadRow, TicketRow, read_rows
 from tickets.rows import Status
 
@@ -74,6 +75,7 @@ def import_tickets(
             on_bad(fault)
         with central.database.writing() as connection:
             batch = batch or next_number(connection, "batch")
+            found = as_moved(connection, found)
             withdrawn += _store(connection, central, found, batch)
             guests.take(connection, found)
         good, bad = good + len(found), bad + len(faults)

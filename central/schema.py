@@ -17,9 +17,9 @@ from sqlalchemy import (
     literal_column,
 )
 
-VERSION = "4"
+VERSION = "5"
 """Raised with every change of the tables."""
-GROWN_FROM = frozenset({"1", "2", "3"})
+GROWN_FROM = frozenset({"1", "2", "3", "4"})
 """Versions that lack nothing but whole tables: their databases get these when they are opened."""
 METADATA = MetaData()
 
@@ -305,4 +305,16 @@ audit = _table(
     Column("subject", Text, nullable=False, comment="ticket, gate, person or file"),
     Column("outcome", Text, comment="done, or why not; None: it was cut off"),
     comment="Who changed what",
+)
+
+# What follows came with tickets that live on phones.
+
+wallet = _table(
+    "wallet",
+    Column("digest", LargeBinary, primary_key=True, comment="BLAKE2b-256 of the link's secret"),
+    Column("reference", Text, nullable=False, unique=True, comment="of the ticket"),
+    Column("moves", Whole, nullable=False, comment="how often it went to another phone"),
+    Column("holder_key", LargeBinary, comment="Ed25519 key of the phone; None: any picture counts"),
+    Column("moved", Seconds, comment="when, last; None: never"),
+    comment="Links by which guests put their tickets on their phones",
 )

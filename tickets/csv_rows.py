@@ -64,6 +64,8 @@ class TicketRow:
     """UID of the card that is the ticket, 7 bytes."""
     name: str = field(default="", repr=False)
     """The guest, for the printed ticket alone."""
+    moves: int = 0
+    """How often it moved to a phone since, as central knows; no column."""
 
     def credential(self, event_secret: bytes) -> Credential:
         """Return what is presented of this ticket, named under the event's 32-byte secret."""
@@ -71,7 +73,7 @@ class TicketRow:
             return Credential(Format.OPAQUE, self.code.encode("utf-8"))
         if self.card is not None:
             return Credential(Format.NTAG424, self.card)
-        return Credential(Format.AD1, cti_of(event_secret, self.id))
+        return Credential(Format.AD1, cti_of(event_secret, self.id, self.moves))
 
     def ticket(self, event_secret: bytes) -> Ticket:
         """Return the list row of this ticket, named as `credential` is."""

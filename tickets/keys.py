@@ -50,13 +50,17 @@ def ticket_key(event_key: bytes, credential: Credential) -> bytes:
     return _keyed(event_key, credential.ticket_id, _PERSON[credential.format])
 
 
-def cti_of(event_secret: bytes, ticket_id: str) -> bytes:
+def cti_of(event_secret: bytes, ticket_id: str, moves: int = 0) -> bytes:
     """Return the 16-byte `cti` of the ticket with this id in the organiser's books.
+
+    A ticket that moved to a phone has another one, so that what was handed out before can be
+    revoked; ``moves`` says how often it did.
 
     Issuing and importing the same CSV with the same event secret thus agree without a file between
     them, and nobody without it learns the id from a ticket, or a ticket from the id.
     """
-    return _keyed(event_secret, ticket_id.encode("utf-8"), _CTI_PERSON)
+    name = f"{ticket_id}\0{moves}" if moves else ticket_id  # an id is printable: no two meet
+    return _keyed(event_secret, name.encode("utf-8"), _CTI_PERSON)
 
 
 def _keyed(key: bytes, data: bytes, person: bytes, size: int = TICKET_KEY_BYTES) -> bytes:

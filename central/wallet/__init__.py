@@ -1,0 +1,1 @@
+"""Tickets that live on phones: links, binding, and the page that draws the live code."""
