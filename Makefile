@@ -17,7 +17,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 	--no-header --python-version 3.11 --only-binary :all:
 PACKAGES := tickets admission store drivers config scanner sync screen central cli playground
 
-.PHONY: demo test heavy pictures lint types bench bench-central bench-readers nightly fuzz lock lock-check wheel release clean
+.PHONY: demo test heavy test-pretix record-pretix lock-pretix pictures lint types bench bench-central bench-readers nightly fuzz lock lock-check wheel release clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -55,7 +55,17 @@ test: $(VENV)/.dev
 
 # Real components: needs root and the packages in .ci/apt-packages.txt.
 heavy: $(VENV)/.dev
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m heavy
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m heavy --ignore tests/pretix
+
+# A real pretix beside us, on SQLite and PostgreSQL. The first run on a machine downloads it into
+# ~/.cache/admit-pretix and migrates its databases: some minutes.
+test-pretix: $(VENV)/.dev
+	@$(BIN)/python -m tests.rigs.pretix_database
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m heavy --timeout 400 tests/pretix
+
+# What pretix answered, for the tests that run without it.
+record-pretix: $(VENV)/.dev
+	@$(BIN)/python -m tests.rigs.pretix_record
 
 # The pictures of README and docs, from a real run: needs /usr/bin/chromium.
 pictures: $(VENV)/.dev
@@ -89,6 +99,12 @@ lock: $(VENV)/.uv
 	@$(COMPILE) --group build -o requirements.lock pyproject.toml
 	@$(COMPILE) --group build --group dev --extra pyzbar --extra postgresql -c requirements.lock \
 		-o requirements-dev.lock pyproject.toml
+
+# One of pretix' packages comes as source: pure Python, built without a compiler.
+lock-pretix: $(VENV)/.uv
+	@$(BIN)/uv --no-config pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+		--no-header --python-version 3.11 --only-binary :all: --no-binary django-jquery-js \
+		-o tests/rigs/pretix.lock tests/rigs/pretix.in
 
 # Every locked package has a wheel for each Python on 64 bit Raspberry Pis and PCs.
 # Resolves against the index, installs nothing.

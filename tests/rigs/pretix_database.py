@@ -3,10 +3,20 @@
 import shutil
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.rigs.postgres_rig import Cluster
-from tests.rigs.pretix_install import migrated_postgres, migrated_sqlite
+from tests.rigs.postgres_rig import Cluster, cluster
+from tests.rigs.pretix_install import interpreter, migrated_postgres, migrated_sqlite
+
+
+def prepare() -> None:
+    """Install pretix and migrate both kinds of database, where that is still to do."""
+    interpreter()
+    with ThreadPoolExecutor() as pool, cluster() as postgres:
+        beside = pool.submit(migrated_sqlite)
+        loaded(postgres)
+        beside.result()
 
 
 def copied(directory: Path) -> dict[str, str]:
@@ -46,3 +56,7 @@ def _psql(postgres: Cluster, name: str, file: Path) -> None:
     """Load a dump. It clears the database first: the one it was just made from has it all."""
     command = ["psql", "--quiet", "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-f", str(file)]
     subprocess.run([*command, postgres.url(name)], check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    prepare()

@@ -148,8 +148,3 @@ def _timed(what: str, work: Callable[[], None]) -> None:
     print(f"{what} ...", file=sys.stderr, flush=True)
     work()
     print(f"{what}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    interpreter()
-    print(migrated_sqlite())

@@ -112,7 +112,7 @@ class Recorder:
 
     def lines(self) -> Iterator[str]:
         """One exchange per line, without what belongs to this run alone."""
-        token = self.api.session.headers["Authorization"].split()[1]  # type: ignore[union-attr]
+        token = self.api.session.headers["Authorization"].split()[1]
         for exchange in self.kept:
             text = json.dumps(exchange, ensure_ascii=False, separators=(",", ":"))
             text = text.replace(self.server.url, "http://pretix.test")

@@ -59,9 +59,9 @@ def server_verdicts(server: Server, plan: Plan) -> list[Verdict]:
             simulate=True, ignore_unpaid=scan.ignore_unpaid,
         )  # fmt: skip
         status, reason = answer_of(raw)
-        body = raw.json() if status != "crash" else {"require_attention": False}
-        texts = tuple(body.get("checkin_texts", ()))
-        return Verdict(scan, status, reason, body["require_attention"], texts)
+        body: dict[str, Any] = raw.json() if status != "crash" else {"require_attention": False}
+        attention, texts = body["require_attention"], tuple(body.get("checkin_texts", ()))
+        return Verdict(scan, status, reason, attention, texts)
 
     wanted = scans(plan)
     for gate in {scan.gate for scan in wanted}:
@@ -89,7 +89,8 @@ def verdict_to_json(verdict: Verdict) -> list[Any]:
 
 def verdict_from_json(row: list[Any]) -> Verdict:
     """The other way."""
-    scan = Scan(*row[:4], datetime.fromisoformat(row[4]), *row[5:7])
+    event, on, ticket, kind, at, gate, ignore_unpaid = row[:7]
+    scan = Scan(event, on, ticket, kind, datetime.fromisoformat(at), gate, ignore_unpaid)
     return Verdict(scan, row[7], row[8], row[9], tuple(row[10]))
 
 
