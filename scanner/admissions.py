@@ -23,7 +23,9 @@ from scanner.showing import Showing, Stamp
 from store.failpoints import failpoint
 from store.journal import ANNUL, Journal, JournalUnavailable
 from store.records import Entry, Kind, Record
+from tickets.rows import Status
 
+_MEDIUM = int(Status.MEDIUM)
 RESUME_WITHIN = 120.0
 """Seconds after a lane is ready again in which an interrupted admission may be resumed."""
 
@@ -88,6 +90,7 @@ class Admissions:
         Raises:
             JournalUnavailable, NotReady: nothing was recorded and nothing may be released.
         """
+        self._choose(showing)
         rival = self._reserve(showing)
         if rival and showing.direction is Direction.ENTRY:  # an exit is never refused
             verdict = refused(Reason.TAKEN_ELSEWHERE, f"in use at lane {rival.lane} right now")
@@ -124,11 +127,13 @@ class Admissions:
 
     def preview(self, showing: Showing) -> Decision:
         """Say what would be decided now; records nothing, reserves nothing."""
+        self._choose(showing)
         facts = self._facts(showing, self._books(), Claim())
         return decide(self._with_own_uses(facts, showing, self._journal()))
 
     def look(self, showing: Showing) -> Decision:
         """Say what would be decided, record it as `checked`, redeem nothing (lane mode check)."""
+        self._choose(showing)
         books = self._books()
         journal = self._journal()
         facts = self._facts(showing, books, Claim())
@@ -316,14 +321,31 @@ class Admissions:
         decision = decide(self._with_own_uses(facts, showing, self._journal()))
         return decision.verdict.admitted and decision.resumes is None
 
+    def _choose(self, showing: Showing) -> None:
+        """Settle which ticket the code stands for, and on which list it is judged and counted."""
+        if showing.chosen or showing.ticket_key is None:
+            return
+        books, at, key = self._books(), self._clock.reading().at, showing.ticket_key
+        if not books.policy.events:  # only at a pretix server has a code several tickets
+            return
+        chosen = books.choose(showing.credential, key, showing.check_in_list, at)
+        if chosen is None:
+            return  # `_rules` says that the list is missing
+        choice, showing.by_medium = chosen
+        showing.ticket_key, showing.ambiguous = choice.candidate.key, choice.ambiguous
+        showing.check_in_list, showing.chosen = choice.check_in_list.name, True
+
     def _facts(self, showing: Showing, books: Books, claim: Claim) -> Facts:
         rules = self._rules(books, showing.check_in_list)
         ticket = books.ticket(showing.ticket_key) if showing.ticket_key else None
+        if ticket is not None and int(ticket.flags) & _MEDIUM:
+            ticket = None  # it stands for no ticket that this gate knows
+        product = books.product(showing.credential, ticket)
         elsewhere = self._elsewhere.uses(showing.ticket_key) if showing.ticket_key else ()
         return Facts(
             credential=showing.credential,
             ticket=ticket,
-            product=books.product(showing.credential, ticket),
+            product=product,
             uses=elsewhere,
             check_in_list=rules,
             direction=showing.direction,
@@ -334,6 +356,9 @@ class Admissions:
             resume_open=showing.resume_open,
             training=self._is_training,
             follows=showing.continuation,
+            event=books.event(product),
+            ambiguous=showing.ambiguous,
+            by_medium=showing.by_medium,
         )
 
     @staticmethod

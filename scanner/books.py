@@ -1,18 +1,23 @@
 """What the gate believes: keys, policy, list and deltas, as one value that is swapped whole."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from admission.history import Use
+from admission.pretix_choice import Candidate, Choice, choose
+from admission.pretix_policy import NO_EVENT, PretixEvent
 from admission.rules import CheckInList, EventPolicy, Product
 from tickets.cards import CardWord
 from tickets.credential import Credential, Format, Rejection
 from tickets.keys import ticket_key
+from tickets.links import linked
 from tickets.parse import parse
-from tickets.rows import Ticket
+from tickets.rows import Status, Ticket
 from tickets.trust import Trust
 from tickets.typed import read_typed
+
+_LINK = int(Status.LINK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,11 @@ class Books:
 
     def ticket(self, key: bytes) -> Ticket | None:
         """The ticket's row, deltas applied; None: not on the list."""
+        row = self._row(key)
+        return None if row is None or int(row.flags) & _LINK else row
+
+    def _row(self, key: bytes) -> Ticket | None:
+        """Any row, pointers between rows too."""
         if key in self.overlay:
             return self.overlay[key]
         return self.listed(key)
@@ -73,10 +83,62 @@ class Books:
 
     def product(self, credential: Credential | Rejection, ticket: Ticket | None) -> Product:
         """The product of a ticket; the list's word goes before the code's."""
+        right = credential.pretix if isinstance(credential, Credential) else None
+        if right and self.policy.events and not (ticket and ticket.product):
+            assert isinstance(credential, Credential)
+            return self.policy.signed_product(credential.issuer, right)
         if ticket is not None:
             return self.policy.product(ticket.product)
         number = credential.product if isinstance(credential, Credential) else None
         return self.policy.product(number or 0)
+
+    def choose(
+        self, credential: Credential | Rejection, key: bytes, name: str, at: float
+    ) -> tuple[Choice, bool] | None:
+        """Which ticket a code stands for, on which list.
+
+        Args:
+            name: The list of the lane; it may stand for one list of each pretix event.
+        Returns:
+            The choice, and whether it is by a reusable medium; None: the policy has no such list.
+        """
+        lists = self.policy.lists_of(name)
+        if not lists:
+            return None
+        row = self.ticket(key)
+        by_medium = bool(row and row.flags & Status.MEDIUM)
+        candidates = self._candidates(credential, key, row, at)
+        if len(candidates) == 1 and len(lists) == 1:  # as ever, but with a pretix server
+            clash = bool(row and row.flags & Status.AMBIGUOUS)
+            return Choice(candidates[0], lists[0], clash), by_medium
+        return choose(candidates, lists, at, by_medium), by_medium
+
+    def _candidates(
+        self, credential: Credential | Rejection, key: bytes, row: Ticket | None, at: float
+    ) -> list[Candidate]:
+        if row is None or not row.flags & (Status.MEDIUM | Status.ADDONS):
+            return [Candidate(key, row, self.product(credential, row))]
+        if not row.flags & Status.MEDIUM:
+            return [*self._with_addons(key, row)]
+        expired = 0 < row.valid_until < at
+        found = () if expired else linked(key, self._row)
+        tickets = [(one, self.ticket(one)) for one in found]
+        candidates = [c for one, row in tickets if row for c in self._with_addons(one, row)]
+        return candidates or [Candidate(key, None, self.policy.product(0))]
+
+    def _with_addons(self, key: bytes, row: Ticket) -> Iterator[Candidate]:
+        """A ticket and what was bought with it."""
+        yield Candidate(key, row, self.policy.product(row.product))
+        if row.flags & Status.ADDONS:
+            for child in linked(key, self._row):
+                if found := self.ticket(child):
+                    yield Candidate(child, found, self.policy.product(found.product), addon=True)
+
+    def event(self, product: Product) -> PretixEvent:
+        """The pretix event of a product, as far as the policy names it."""
+        return (
+            self.policy.events.get(product.pretix.event, NO_EVENT) if product.pretix else NO_EVENT
+        )
 
     def check_in_list(self, name: str) -> CheckInList | None:
         """The rules of the list a lane admits; None: the policy does not have it."""

@@ -34,6 +34,11 @@ class Showing:
     """Whether it uses up the card's message; not so while another showing of the card goes on."""
     left: int = 0
     """Entries left after this one, once decided."""
+    chosen: bool = False
+    """Whether it is settled which ticket and list are meant, where several could be."""
+    ambiguous: bool = False
+    by_medium: bool = False
+    """A reusable medium was shown; the ticket key is that of the ticket it stands for."""
     presentation: bytes = field(default_factory=lambda: os.urandom(16))
 
     @property
