@@ -78,7 +78,9 @@ def issue(
                 show(good, file)
             books = press.finish()
     left_out = {"bad rows": bad, "cards": cards}
-    if weak.count:
+    if weak.count and json_:
+        print(json.dumps({"weak": weak.count, "lines": weak.lines}))
+    elif weak.count:
         print(weak_codes(weak.count, weak.lines), file=sys.stderr)
     _conclude(press, good, left_out, books, json_)
     if bad:

@@ -52,6 +52,7 @@ from scanner.showing import Stamp
 from scanner.simulated_clock import SimulatedClock
 from scanner.sockets import Server
 from scanner.sync_door import SyncDoor
+from scanner.unsent import Unsent
 from store.journal import Journal, JournalUnavailable
 from store.ownership import take_ownership
 from store.records import Kind
@@ -131,6 +132,7 @@ class Parts:
             lambda message: self.server.to_stewards(message),  # noqa: PLW0108
         )
         self.lanes = [self._lane(lane) for lane in config.lanes]
+        self.unsent = Unsent(self.journal)
         self.gate = Gate(
             name=config.gate.name,
             event=config.gate.event,
@@ -138,6 +140,7 @@ class Parts:
             lanes={lane.lane.settings.name: lane for lane in self.lanes},
             books=self.books,
             journal=self.journal,
+            unsent=self.unsent,
             claims=self.claims,
             clock=self.clock,
             events=self.events,
@@ -160,6 +163,7 @@ class Parts:
             journal=self.journal,
             clock=self.clock,
             note=lambda detail: self.admissions.note(Kind.CLOCK, detail=detail),
+            unsent=self.unsent,
             report=self.gate.report,
         )
         self.beats = Beats()

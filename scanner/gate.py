@@ -15,6 +15,7 @@ from scanner.journal_keeper import JournalKeeper
 from scanner.lane import Lane
 from scanner.lane_thread import LaneThread
 from scanner.readers import Reader
+from scanner.unsent import Unsent
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class Gate:
     lanes: dict[str, LaneThread]
     books: Bookkeeper
     journal: JournalKeeper
+    unsent: Unsent
     claims: ClaimDesk
     clock: SystemClock
     events: EventLog

@@ -14,6 +14,7 @@ from scanner.clock import SystemClock
 from scanner.elsewhere import Report
 from scanner.events_door import write_status
 from scanner.journal_keeper import JournalKeeper
+from scanner.unsent import Unsent
 from store.journal import JournalUnavailable
 
 Note = Callable[[str], object]
@@ -31,11 +32,13 @@ class Housekeeper:
         journal: JournalKeeper,
         clock: SystemClock,
         note: Note,
+        unsent: Unsent,
         report: Report,
     ) -> None:
         """`path`: where the status goes. `note` writes the record of a clock that went back."""
         self._status, self._path, self._journal = status, path, journal
         self._clock, self._note, self._report = clock, note, report
+        self._unsent = unsent
         self._head = self._checkpointed = 0
 
     def round(self) -> None:
@@ -70,11 +73,14 @@ class Housekeeper:
         """Move the log into the file when nothing was written since the last round."""
         head, before = self._journal.head(), self._head
         self._head = head
-        if head != before or head == self._checkpointed:
+        if head == 0:
             return
         try:
-            self._journal.journal().checkpoint()
-            self._report("checkpoint", None)
+            self._unsent.tend(idle=head == before)
+            if head == before and head != self._checkpointed:
+                self._journal.journal().checkpoint()
+                self._checkpointed = head
+                self._report("checkpoint", None)
         except JournalUnavailable as error:
+            self._checkpointed = head
             self._report("checkpoint", error)
-        self._checkpointed = head

@@ -12,6 +12,7 @@ from scanner.claims import Send
 from scanner.gate import Gate
 from scanner.messages import ClaimAnswer, DeviceFault
 from scanner.sockets import MOST_MESSAGE, Answer, Peer, PeerMessage
+from scanner.unsent import MOST_SEQS
 from store.records import entry_to_json
 
 FULL = MOST_MESSAGE - 4096
@@ -35,6 +36,7 @@ class SyncDoor:
             "probed": lambda number: self._gate.claims.probed(int(number), bool(message.get("ok"))),
             "beat": self._heartbeat_answer,
             "server": self._server_state,
+            "acknowledged": self._acknowledged,
         }
         for name, take in answers.items():
             if name in message:
@@ -43,11 +45,20 @@ class SyncDoor:
         op = message.get("op")
         if op == "records":
             return self._records(int(message.get("after", 0)), int(message.get("limit", 100)))
+        if op == "sealed":
+            return self._sealed(str(message["epoch"]), message["seqs"])
         if op not in {"follow", "claims"}:
             raise PeerMessage(f"sync.sock has no op {op!r}", "See docs/ipc.md")
         peer.follows = peer.follows or op == "follow"
         peer.answers_claims = peer.answers_claims or op == "claims"
         return None
+
+    def _sealed(self, epoch: str, seqs: list[Any]) -> Answer:
+        return {"sealed": self._gate.unsent.sealed(epoch, [int(seq) for seq in seqs[:500]])}
+
+    def _acknowledged(self, told: dict[str, Any]) -> None:
+        seqs = {int(seq) for seq in told.get("seqs", [])[:MOST_SEQS]}
+        self._gate.unsent.acknowledged(str(told["epoch"]), int(told["up_to"]), seqs)
 
     def _claim_answer(self, answer: dict[str, Any]) -> None:
         states = {

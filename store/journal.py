@@ -6,12 +6,13 @@ reads through a connection of its own, so it never holds up a lane.
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from admission.history import Use
+from store import outbox_secret
 from store.failpoints import failpoint
 from store.journal_file import (
     COLUMNS,
@@ -73,6 +74,7 @@ class Journal:
             self.epoch = bytes(self._meta("epoch"))
             self._check_event(event)
             self._db.execute(COUNTERS)
+            self._db.execute(outbox_secret.TABLE)
             last = self._last()
             self._index = hold_index(path)
             opened.pop_all()
@@ -105,11 +107,17 @@ class Journal:
             # Only now: the upload is told the head, and must be able to read up to it.
             self.seq, self.head, self.last_at = self._tip
 
-    def append(self, record: Record) -> Entry:
-        """Add a record within `transaction`; its seq and hash follow the head."""
+    def append(self, record: Record, sealed: bytes | None = None) -> Entry:
+        """Add a record within `transaction`; its seq and hash follow the head.
+
+        Args:
+            sealed: The ticket's code for a server that needs it, sealed for its reader alone.
+        """
         last, head, _ = self._tip
         seq, digest = last + 1, chain_hash(last + 1, head, record)
         self._db.execute(_INSERT, (seq, head, digest, *in_order(record)))
+        if sealed is not None:
+            outbox_secret.keep(self._db, seq, sealed)
         self._tip = seq, digest, record.at
         return Entry(seq, record, head, digest)
 
@@ -193,6 +201,34 @@ class Journal:
                 [seq, limit],
             ).fetchall()
         return [entry_of(self.path, row) for row in rows]
+
+    def sealed(self, seqs: Sequence[int]) -> dict[int, bytes]:
+        """Sealed codes of those of ``seqs`` that still have one."""
+        with self._read_lock, named(self.path):
+            return outbox_secret.of(self._reader, seqs)
+
+    def forget(self, up_to: int, seqs: Collection[int]) -> int:
+        """Delete the sealed codes of records that were answered for; returns how many.
+
+        Raises:
+            JournalUnavailable: none was deleted.
+        """
+        with self._lock, named(self.path):
+            if outbox_secret.count(self._db) == 0:  # most gates have none: no write for them
+                return 0
+            with self.transaction():
+                return outbox_secret.forget(self._db, up_to, seqs)
+
+    def scrub(self) -> bool:
+        """Empty the log, which still holds what was deleted; call it while the lanes rest.
+
+        Returns:
+            False: somebody reads or writes; try again.
+        """
+        with named(self.path), closing(connect(self.path)) as db:
+            db.execute("PRAGMA busy_timeout=20")  # a lane that begins meanwhile waits no longer
+            (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the file; called while the lanes are idle.

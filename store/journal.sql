@@ -39,6 +39,12 @@ CREATE INDEX uses ON records(ticket_key)
 CREATE INDEX counters ON records(ticket_key, counter)
     WHERE ticket_key IS NOT NULL AND counter IS NOT NULL;
 
+-- Outside the chain, and the only rows that are ever deleted: see store/outbox_secret.py.
+CREATE TABLE outbox_secret(
+    seq INTEGER PRIMARY KEY,    -- record that goes up with it
+    sealed BLOB NOT NULL        -- for the server alone, see tickets.sealing
+) STRICT;
+
 CREATE TRIGGER records_are_not_changed BEFORE UPDATE ON records
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER records_are_not_deleted BEFORE DELETE ON records

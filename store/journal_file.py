@@ -93,6 +93,7 @@ def connect(path: Path, query: str = "mode=rw") -> sqlite3.Connection:
         timeout=BUSY_FOR,
     )
     db.execute("PRAGMA synchronous=FULL")
+    db.execute("PRAGMA secure_delete=ON")  # see store.outbox_secret; nothing else is ever deleted
     db.execute(f"PRAGMA wal_autocheckpoint={MOST_LOG}")
     db.execute("PRAGMA journal_size_limit=8388608")
     db.execute("PRAGMA cache_size=-2000")

@@ -170,7 +170,8 @@ def test_many_rows_are_not_held_in_memory(tmp_path, keys, monkeypatch):
 
 def test_the_code_to_be_typed_is_that_of_the_ticket(issued, keys):
     result, _ = issued("id,code\nA-1,\nB-1,XY-123\nC-1," + "9" * 41 + "\n", "--json")
-    first, second, third = map(json.loads, result.output.splitlines())
+    first, second, third, weak = map(json.loads, result.output.splitlines())
+    assert weak == {"weak": 2, "lines": [3, 4]}
     event = load_key(keys, Role.EVENT)
     assert first["typed"] == typed_code(cti_of(event.secret, "A-1"))
     assert (second["typed"], third["typed"]) == ("XY-123", "")  # nobody types 41 characters

@@ -12,6 +12,7 @@ from scanner.events import EventLog
 from scanner.gate import Gate
 from scanner.journal_keeper import JournalKeeper
 from scanner.lane_thread import LaneThread
+from scanner.unsent import Unsent
 from tests.rigs.gate_rig import EVENT
 from tickets.cose import public_key_of
 
@@ -32,6 +33,7 @@ class DoorRig:
         self.sync = state / "sync"
         for name in ("sync", "scanner"):
             (state / name).mkdir(parents=True)
+        journal = JournalKeeper(state / "scanner/journal.db", EVENT, self.clock.monotonic)
         self.gate = Gate(
             name="north",
             event=EVENT,
@@ -46,7 +48,8 @@ class DoorRig:
                 clock=self.clock,
                 report=self._report,
             ),
-            journal=JournalKeeper(state / "scanner/journal.db", EVENT, self.clock.monotonic),
+            journal=journal,
+            unsent=Unsent(journal),
             claims=ClaimDesk(self.clock, lambda message: True, 0.4, "none"),
             clock=self.clock,
             events=events,

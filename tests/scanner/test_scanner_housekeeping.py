@@ -25,6 +25,7 @@ class Bench(DoorRig):
             journal=self.gate.journal,
             clock=self.clock,
             note=self.notes.append,
+            unsent=self.gate.unsent,
             report=self.gate.report,
         )
 
