@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.pretix.conftest import Evening
-from tests.rigs.pretix_rig import Answer
+from tests.rigs.pretix_plan import Answer
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("pretix-evening")]
 
@@ -80,9 +80,9 @@ def test_nonce_is_scoped_to_the_ticket(evening: Evening) -> None:
 def test_forced_retry_is_one_row(evening: Evening) -> None:
     """Uploads carry force and nonce: two sends, one row, not marked as forced."""
     server, door, secret = evening.server, evening.event.list("door"), evening.ticket()
-    words = {"nonce": _nonce(), "force": True}
+    nonce = _nonce()
     for _ in range(2):
-        assert server.redeem(door, secret, **words) == OK
+        assert server.redeem(door, secret, nonce=nonce, force=True) == OK
     [row] = _rows(evening, secret)
     assert (row["forced"], row["force_sent"]) == (False, True)
 

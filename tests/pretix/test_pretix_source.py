@@ -1,6 +1,7 @@
 """What a sync may rely on: which calls carry what, paging, stamps, and what a change looks like."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -128,7 +129,30 @@ def test_unblocking_is_the_same_row_again(evening: Evening) -> None:
         assert [row["blocked"] for row in rows] == [blocked], how
 
 
-def _positions(api: Api, path: str, **parameters: object) -> dict[str, dict[str, object]]:
+def test_paid_order_comes_back_as_paid(evening: Evening) -> None:
+    """The rig's unpaid orders, and an organiser who marks one as paid."""
+    server, items = evening.server, evening.event.items
+    [unpaid] = server.bulk("evening", items["standard"], 1, paid=False)
+    door = evening.event.list("door")
+    assert server.simulate(door, unpaid["secret"]) == ("error", "unpaid")
+    server.change(unpaid["secret"], "pay")
+    assert server.simulate(door, unpaid["secret"]) == ("ok", "")
+
+
+def test_changed_list_and_key_are_there_at_the_next_reading(evening: Evening) -> None:
+    """Lists at once; an event's keys within the 120 s that the server may keep them."""
+    server, api = evening.server, evening.server.api()
+    before = api.get(EVENING).json()["valid_keys"]["pretix_sig1"]
+    server.set_list(evening.event.list("bar"), include_pending=True)
+    rows = {row["name"]: row for row in api.rows(EVENING + "checkinlists/")}
+    assert rows["bar"]["include_pending"]
+    server.new_key("evening")
+    after = api.get(EVENING).json()["valid_keys"]["pretix_sig1"]
+    assert len(after) == 1
+    assert after != before
+
+
+def _positions(api: Api, path: str, **parameters: object) -> dict[str, Any]:
     """Every position of the orders, by secret."""
     orders = api.rows(path, **parameters)
     return {found["secret"]: found for order in orders for found in order["positions"]}

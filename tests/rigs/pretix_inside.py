@@ -9,6 +9,7 @@ tested is what pretix answers, not how fast.
 """
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -22,15 +23,12 @@ import django
 sys.path.insert(0, str(Path(__file__).parent))
 
 
-class Stop(Exception):
-    """The rig has closed the pipe."""
-
-
 def main(port: int, workers: int) -> None:
     """Serve until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what pretix prints goes to the log, never between the answers
     django.setup()
+    logging.getLogger("django.server").setLevel(logging.ERROR)  # not a line for every request
     import pretix_seeds
     from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
     from pretix.wsgi import application

@@ -11,6 +11,7 @@ with pretix() as server:                          # engine="postgres" for what r
     server.api(token).get("version").json()       # any call, raw
     server.bulk("evening", "standard", 2000)      # paid orders, in seconds
     server.change(secret, "swap")                 # cancel, cancel_order, block, unblock, pay
+    server.set_list(id, rules={...}); server.new_key("evening")
     server.checkins("evening")                    # every row the server has: the last word
     server.kill(); server.restart()               # same database, same port
 
@@ -175,12 +176,21 @@ class Server:
         api = self.api(self.token(gate=gate))
         return api.post(self.organizer_path("checkinrpc/redeem/"), body | fields)
 
-    def bulk(self, event: str, item: int, count: int, tickets_each: int = 1) -> list[Any]:
-        """``count`` paid orders: [{"code", "secret", "position"}, ...], one per ticket."""
-        made: list[Any] = self.ask(
-            "bulk", event=event, item=item, count=count, tickets_each=tickets_each
-        )
+    def bulk(
+        self, event: str, item: int, count: int, tickets_each: int = 1, paid: bool = True
+    ) -> list[Any]:
+        """``count`` orders: [{"code", "secret", "position"}, ...], one per ticket. 2,000 in 3 s."""
+        words = {"count": count, "tickets_each": tickets_each, "paid": paid}
+        made: list[Any] = self.ask("bulk", event=event, item=item, **words)
         return made
+
+    def set_list(self, check_in_list: int, **changes: object) -> None:
+        """Change a check-in list: rules, include_pending, allow_multiple_entries, ..."""
+        self.ask("set_list", check_in_list=check_in_list, changes=changes)
+
+    def new_key(self, event: str) -> None:
+        """Replace the key of an event's signed codes, as an organiser's support might."""
+        self.ask("new_key", event=event)
 
     def change(self, secret: str, how: Change) -> str:
         """What an organiser does to a ticket meanwhile; returns the secret it has afterwards."""

@@ -13,6 +13,7 @@ from django.utils.crypto import get_random_string
 from django_scopes import scopes_disabled
 from pretix.base.models import (
     Checkin,
+    CheckinList,
     Device,
     Event,
     Gate,
@@ -62,13 +63,14 @@ def set_device(device_id, revoked, profile, events):
 
 
 @scopes_disabled()
-def bulk(event, item, count, tickets_each):
-    """Many paid orders of one item at once: [{code, secret, position}]."""
+def bulk(event, item, count, tickets_each, paid):
+    """Many orders of one item at once: [{code, secret, position}]."""
     happening, sold = Event.objects.get(slug=event), Item.objects.get(event__slug=event, pk=item)
     code = get_random_string(3, CODES)
     now = datetime.now(UTC)
-    common = {"event": happening, "organizer": happening.organizer, "status": Order.STATUS_PAID}
-    common |= {"expires": now + timedelta(days=30), "locale": "en"}
+    common = {"event": happening, "organizer": happening.organizer, "locale": "en"}
+    common |= {"status": Order.STATUS_PAID if paid else Order.STATUS_PENDING}
+    common |= {"expires": now + timedelta(days=30)}
     common |= {"sales_channel": happening.organizer.sales_channels.get(identifier="web")}
     orders = Order.objects.bulk_create(
         [
@@ -141,6 +143,26 @@ def checkins(event):
         }
         for row in rows
     ]
+
+
+@scopes_disabled()
+def set_list(check_in_list, changes):
+    """Change the switches or the rules of a check-in list."""
+    found = CheckinList.objects.get(pk=check_in_list)
+    for name, value in changes.items():
+        setattr(found, name, value)
+    found.save()
+
+
+@scopes_disabled()
+def new_key(event):
+    """Give an event a new key: codes sold before are signed by one that is gone."""
+    settings = Event.objects.get(slug=event).settings
+    del settings.ticket_secrets_pretix_sig1_privkey
+    del settings.ticket_secrets_pretix_sig1_pubkey
+    found = Event.objects.get(slug=event)
+    found.ticket_secret_generator.generate_secret(found.items.first(), force_invalidate=True)
+    found.log_action("pretix.event.settings")
 
 
 def organizer():
