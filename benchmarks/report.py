@@ -21,7 +21,10 @@ class Line:
 
 
 LINES = (
-    Line("AD1 read / PyNaCl verify, p50", "verify.ratio_p50", 1.6, "x"),
+    Line("AD1 read / PyNaCl verify, p50", "verify.ratio_p50.ad1", 1.6, "x"),
+    Line("AD2 read / PyNaCl verify, p50", "verify.ratio_p50.ad2", 3, "x"),
+    Line("pretix_sig1 read / PyNaCl verify, p50", "verify.ratio_p50.pretix_sig1", None, "x"),
+    Line("opaque read / PyNaCl verify, p50", "verify.ratio_p50.opaque", None, "x"),
     Line("static empty frame / bare zxing-cpp", "decode.scenes.static_empty.ratio", 1.3, "x"),
     Line("frame with a code / bare zxing-cpp", "decode.scenes.with_code.ratio", None, "x"),
     Line("frame with a code to payload, p50", "decode.scenes.with_code.product.p50", None, "ms"),
