@@ -4,7 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +49,7 @@ class Reading:
     """One code of a picture; ``payload`` is None when it has none, or cannot be read."""
 
     image: Path
-    payload: bytes | None = None
+    payload: bytes | None = field(default=None, repr=False)
     judgement: Judgement = Judgement(None, None, None)
     error: PictureError | None = None
 

@@ -6,7 +6,6 @@ A validator here never raises anything but pydantic's own error types, and its c
 
 import base64
 import binascii
-import hmac
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -31,6 +30,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from tickets.secret import Secret
+
 
 class Model(BaseModel):
     """Base of every section: frozen, unknown keys are errors, no conversions between types."""
@@ -47,33 +48,6 @@ class Model(BaseModel):
 def fault(cause: str, remedy: str) -> PydanticCustomError:
     """The error of a value that has the right type and is still wrong."""
     return PydanticCustomError("admit", "{cause}", {"cause": cause, "remedy": remedy})
-
-
-class Secret:
-    """Text that no log, traceback or dump may show: `repr` and `str` are `********`."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The text itself; call it only where it is sent."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "********"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._text))
-
-    def __reduce__(self) -> str:
-        raise TypeError("a secret is not pickled")
 
 
 @dataclass(frozen=True, slots=True)

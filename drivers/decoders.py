@@ -18,7 +18,7 @@ from drivers.frames import Frame
 class Symbol:
     """One QR code in a frame."""
 
-    payload: bytes
+    payload: bytes = field(repr=False)
     """Raw and untrusted; at most 2953 bytes."""
     size: float
     """Side of the symbol in pixels: of two in view the larger is the nearer."""

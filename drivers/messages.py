@@ -33,7 +33,7 @@ class Sighting:
     word is taken for it, so it is no part of what a card or a picture can say.
     """
 
-    payload: bytes
+    payload: bytes = field(repr=False)
     medium: str
     size: float
     at: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drivers.nfc_errors import AGAIN, CardFault
 from tickets.cards import CardWord, Proof
@@ -25,7 +25,7 @@ class Present:
 
     uid: bytes
     seen: float
-    payload: bytes | CardWord | None = None
+    payload: bytes | CardWord | None = field(default=None, repr=False)
     read: float = 0.0
     """When it gave that."""
     due: float = 0.0

@@ -24,7 +24,7 @@ _LINK = int(Status.LINK)
 class Books:
     """One consistent state of the verified statements. Lookups take microseconds."""
 
-    event_key: bytes
+    event_key: bytes = field(repr=False)
     trust: Trust
     policy: EventPolicy
     serial: int

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from scanner.admissions import NotReady
+from tickets.secret import SecretBytes
 
 MAX_IDENTITY = 64 * 1024
 NOT_ENROLLED = {
@@ -28,7 +29,7 @@ class Identity:
 
     device: str
     """Names this gate among the devices of the server."""
-    event_key: bytes
+    event_key: SecretBytes
     """32 bytes; keys the hashes that stand for tickets."""
 
     @classmethod
@@ -40,7 +41,7 @@ class Identity:
         """
         try:
             body = json.loads(path.read_bytes()[:MAX_IDENTITY])
-            identity = cls(str(body["device"]), bytes.fromhex(body["event_key"]))
+            identity = cls(str(body["device"]), SecretBytes.fromhex(body["event_key"]))
             found = str(body["event"])
             if len(identity.event_key) != 32:
                 raise ValueError(f"an event key of {len(identity.event_key)} bytes")

@@ -1,7 +1,7 @@
 """What reaches a lane: its queue carries one of these at a time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from admission.decide import Claim
@@ -15,7 +15,7 @@ from tickets.cards import CardWord
 class Sighting:
     """One reading of a code. `at` in monotonic seconds, `size` in pixels."""
 
-    payload: bytes
+    payload: bytes = field(repr=False)
     medium: str
     size: float
     at: float

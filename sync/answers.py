@@ -49,7 +49,12 @@ _Direction = Literal["entry", "exit"]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        strict=True,
+        hide_input_in_errors=True,  # an error is logged; an answer may hold a key
+    )
 
 
 class Refusal(_Model):
@@ -65,15 +70,15 @@ class Enrolled(_Model):
 
     device: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
     event: _Text
-    event_key: _Key
-    card_key: Annotated[bytes, _Hex, _of_length(16)] | None = None
+    event_key: Annotated[_Key, Field(repr=False)]
+    card_key: Annotated[bytes, _Hex, _of_length(16)] | None = Field(default=None, repr=False)
     """By which the event's cards prove themselves; None: it has no cards."""
 
 
 class Bearer(_Model):
     """Answer to `POST /v1/token`."""
 
-    bearer: Annotated[str, Field(pattern=r"^[\x21-\x7e]{8,1024}$")]
+    bearer: Annotated[str, Field(pattern=r"^[\x21-\x7e]{8,1024}$", repr=False)]
     expires: _Time
 
 

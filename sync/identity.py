@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nacl.signing import SigningKey
@@ -34,9 +34,9 @@ class Identity:
     device: str
     """16 hex digits, given by the server."""
     event: str
-    event_key: bytes
+    event_key: bytes = field(repr=False)
     """32 bytes: names tickets at rest."""
-    card_key: bytes | None = None
+    card_key: bytes | None = field(default=None, repr=False)
     """16 bytes by which the event's cards prove themselves; it is kept in a file of its own."""
 
 

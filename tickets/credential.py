@@ -1,6 +1,6 @@
 """What a presented code says once its bytes are read and, where signed, verified."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -36,7 +36,7 @@ class Credential:
     """A credential whose form, and signature if it has one, hold. Times are judged in `decide`."""
 
     format: Format
-    ticket_id: bytes
+    ticket_id: bytes = field(repr=False)
     """AD1 and AD2: the 16-byte `cti`. Opaque and pretix_sig1: the code itself. NTAG 424: the
     card's 7-byte UID.
     Secret: never recorded, see `ticket_key`.

@@ -57,7 +57,7 @@ class TicketRow:
     """Unix seconds."""
     valid_until: int | None = None
     """Unix seconds."""
-    code: str | None = None
+    code: str | None = field(default=None, repr=False)
     """The opaque code, where the ticket is not signed by us."""
     status: Status = VALID
     card: bytes | None = None

@@ -8,12 +8,13 @@ import os
 import secrets
 import stat
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from tickets.cose import KEY_BYTES, key_id, public_key_of
 from tickets.errors import GateError
+from tickets.secret import SecretBytes
 from tickets.trust import InvalidEvent, check_event
 
 MAX_FILE = 4096
@@ -56,7 +57,7 @@ class SecretKey:
 
     role: Role
     event: str
-    secret: bytes = field(repr=False)
+    secret: SecretBytes
     """32 bytes."""
 
     @property
@@ -76,7 +77,7 @@ def new_key(role: Role, event: str) -> SecretKey:
     Raises:
         InvalidEvent: ``event`` is no event name.
     """
-    return SecretKey(role, check_event(event), secrets.token_bytes(KEY_BYTES))
+    return SecretKey(role, check_event(event), SecretBytes(secrets.token_bytes(KEY_BYTES)))
 
 
 def key_path(directory: Path, role: Role) -> Path:
@@ -135,6 +136,30 @@ def load_key(directory: Path, role: Role) -> SecretKey:
     return _parse(path, data, role)
 
 
+def change_key(directory: Path, role: Role) -> tuple[Path, Path]:
+    """Put the key of ``role`` in ``directory``/next in its place; the one before goes to /old.
+
+    Returns:
+        Where the new one is, and where the old one went.
+    Raises:
+        KeyFault: there is no next key, or the directory cannot be written.
+    """
+    old, coming = load_key(directory, role), load_key(directory / "next", role)
+    kept = directory / "old" / f"{role}-{old.kid.hex()}.toml"
+    path = key_path(directory, role)
+    try:
+        kept.parent.mkdir(mode=0o700, exist_ok=True)
+        kept.unlink(missing_ok=True)
+        os.link(path, kept)  # at no moment is a key without a name
+        key_path(directory / "next", coming.role).replace(path)
+    except OSError as error:
+        raise KeyFault(
+            f"the {role} key cannot be changed: {error.strerror}",
+            "Choose a directory you can write to",
+        ) from error
+    return path, kept
+
+
 def _lines(key: SecretKey) -> list[str]:
     # JSON's string escapes are TOML's too, and an event name is printable: no quote slips out.
     name = key.event.replace("\\", "\\\\").replace('"', '\\"')
@@ -173,7 +198,7 @@ def _key(fields: dict[str, object], role: Role) -> SecretKey:
         raise ValueError(f"it does not hold {', '.join(sorted(names))} as text")
     if fields["role"] != role:
         raise ValueError("it says it is for another role")
-    secret = bytes.fromhex(str(fields["secret"]))
+    secret = SecretBytes.fromhex(str(fields["secret"]))
     if len(secret) != KEY_BYTES:
         raise ValueError(f"the secret has {len(secret)} bytes, not {KEY_BYTES}")
     key = SecretKey(role, check_event(str(fields["event"])), secret)

@@ -9,6 +9,7 @@ All are BLAKE2b (RFC 7693) with a 32-byte key; `person` keeps the uses apart.
 from hashlib import blake2b
 
 from tickets.credential import Credential, Format
+from tickets.secret import SecretBytes
 
 EVENT_KEY_BYTES = 32
 """Length of the event secret and of the event key."""
@@ -27,7 +28,7 @@ _CTI_PERSON = b"admit-cti"
 _GATE_PERSON = b"admit-gate"
 
 
-def event_key_of(event_secret: bytes) -> bytes:
+def event_key_of(event_secret: bytes) -> SecretBytes:
     """Return the 32-byte event key, the part of the event's secret that gates get.
 
     Args:
@@ -35,7 +36,7 @@ def event_key_of(event_secret: bytes) -> bytes:
     Raises:
         ValueError: ``event_secret`` has another length.
     """
-    return _keyed(event_secret, b"", _GATE_PERSON, EVENT_KEY_BYTES)
+    return SecretBytes(_keyed(event_secret, b"", _GATE_PERSON, EVENT_KEY_BYTES))
 
 
 def ticket_key(event_key: bytes, credential: Credential) -> bytes:

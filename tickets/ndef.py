@@ -7,7 +7,7 @@ Source: NFC Forum NDEF 1.0, section 3; RTD Text 1.0; RTD URI 1.0; RTD 1.0, secti
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 MOST_MESSAGE = 1024
@@ -25,7 +25,7 @@ class NdefRecord:
 
     tnf: int
     type: bytes
-    payload: bytes
+    payload: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class NdefTicket:
     """The ticket's bytes as they stand on the card, nothing decoded."""
 
     form: Form
-    payload: bytes
+    payload: bytes = field(repr=False)
 
 
 def read_message(data: bytes) -> tuple[NdefRecord, ...] | Garbled:
