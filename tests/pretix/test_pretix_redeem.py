@@ -87,6 +87,31 @@ def test_forced_retry_is_one_row(evening: Evening) -> None:
     assert (row["forced"], row["force_sent"]) == (False, True)
 
 
+def test_nonce_is_looked_at_after_the_rules(evening: Evening) -> None:
+    """A retry without force is refused by the very entry that it repeats: so retries force."""
+    server, bar, secret, nonce = (
+        evening.server,
+        evening.event.list("bar"),
+        evening.ticket(),
+        _nonce(),
+    )
+    server.set_list(bar, rules={"<": [{"var": "entries_number"}, 1]})
+    assert server.redeem(bar, secret, nonce=nonce) == OK
+    assert server.redeem(bar, secret, nonce=nonce) == Answer("error", "rules")
+    assert server.redeem(bar, secret, nonce=nonce, force=True) == OK
+    assert [row["successful"] for row in _rows(evening, secret)].count(True) == 1
+    server.set_list(bar, rules={})
+
+
+def test_rule_that_raises_is_refused_even_with_force(evening: Evening) -> None:
+    """An upload can be refused for good: it is parked, and the steward is told."""
+    server, bar, secret = evening.server, evening.event.list("bar"), evening.ticket()
+    soon = {"isAfter": [{"var": "now"}, {"buildTime": ["custom", "soon"]}, None]}
+    server.set_list(bar, rules=soon)
+    assert server.redeem(bar, secret, force=True) == Answer("error", "rules")
+    server.set_list(bar, rules={})
+
+
 def test_force_passes_a_used_ticket_and_marks_it(evening: Evening) -> None:
     """The double entry between two gates is stored, and told apart."""
     server, door, secret = evening.server, evening.event.list("door"), evening.ticket()

@@ -134,6 +134,7 @@ def _migrate(python: Path, database: Mapping[str, str]) -> None:
     variables = environment(directory, database, "http://127.0.0.1")
     command = [str(python), "-m", "pretix", "migrate", "--verbosity", "0"]
     _quietly(command, env=variables, cwd=directory)
+    shutil.rmtree(directory)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ takes about five seconds. Needs the package `postgresql` for engine="postgres".
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -293,7 +294,9 @@ def pretix(
 
 
 def _free_port() -> int:
-    """A port to keep over restarts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port to keep over restarts: below those that the system gives to clients meanwhile."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
