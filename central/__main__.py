@@ -26,6 +26,7 @@ from central.organiser.links import is_loopback, login_link
 from central.organiser.web import Site
 from central.restored import catch_up
 from central.setup import open_central
+from central.wallet.app import make_wallet
 from tickets.errors import GateError
 
 REFRESH_SECONDS = 30.0
@@ -66,7 +67,7 @@ def serve(
     secure = certificate is not None or behind_proxy
     pages = make_pages(Site(central, secure, demo_login))
     config = uvicorn.Config(
-        create_app(central, pages),
+        create_app(central, pages, make_wallet(central)),
         http="h11",
         log_level="warning",
         access_log=False,

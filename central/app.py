@@ -25,6 +25,7 @@ from central.event import Central
 from central.openapi import document
 from central.organiser.web import BASE
 from central.tokens import Caller, Callers, new_bearer
+from central.wallet.links import BASE as WALLET
 
 MOST_BYTES = 4 << 20
 """Largest body of an upload."""
@@ -222,8 +223,12 @@ def _fault(_: Request, __: Exception) -> Response:
     return JSONResponse(fault.body(), 500)
 
 
-def create_app(central: Central, pages: ASGIApp | None = None) -> Starlette:
-    """The ASGI application of ``central``; ``pages``: those of `central.organiser.app`, too."""
+def create_app(
+    central: Central, pages: ASGIApp | None = None, wallet: ASGIApp | None = None
+) -> Starlette:
+    """The ASGI application of ``central``; ``pages``: those of `central.organiser.app`, too;
+    ``wallet``: that of `central.wallet.app`.
+    """
     api = Api(central)
     routes: list[BaseRoute] = [
         Route("/v1/enrol", api.enrol, methods=["POST"]),
@@ -241,6 +246,8 @@ def create_app(central: Central, pages: ASGIApp | None = None) -> Starlette:
     ]
     if pages is not None:
         routes += [Route("/", _to_pages, methods=["GET"]), Mount(BASE, pages)]
+    if wallet is not None:
+        routes.append(Mount(WALLET, wallet))
     handlers = {
         ProtocolError: _refusal,
         HTTPException: _no_such_call,
