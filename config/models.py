@@ -19,6 +19,7 @@ from config.values import (
     ListenHost,
     ListName,
     Model,
+    PretixSlug,
     RootKey,
     ServerUrl,
     Slug,
@@ -68,9 +69,9 @@ class TrustSection(Model):
     """The organiser's root keys: whoever holds `threshold` of them says which tickets are valid."""
 
     root_keys: Annotated[tuple[RootKey, ...], Field(strict=False, min_length=1, max_length=16)] = (
-        Field(examples=[["base64 of 32 bytes"]])
+        Field(default=(), examples=[["base64 of 32 bytes"]])
     )
-    """Ed25519 public keys, base64, from 'admit keys new'."""
+    """Ed25519 public keys, base64, from 'admit keys new'. Not with kind pretix."""
     threshold: Annotated[int, Within(1, 16)] = 1
     """How many root keys must sign a key set."""
 
@@ -78,7 +79,7 @@ class TrustSection(Model):
 class ServerSection(Model):
     """The server that sends ticket lists and takes records."""
 
-    kind: Literal["admit", "file", "none"] = "admit"
+    kind: Literal["admit", "pretix", "file", "none"] = "admit"
     """Protocol of the server; file: a USB stick from it; none: the gate stands alone."""
     url: ServerUrl | None = Field(None, examples=["https://central.example"])
     """Address, https; plain http only on this machine."""
@@ -88,6 +89,12 @@ class ServerSection(Model):
     """Where the stick is mounted, with kind file."""
     ca_file: AbsolutePath | None = None
     """PEM file with the only certificate authority to trust; default: the system's."""
+    organizer: PretixSlug | None = Field(None, examples=["bigevents"])
+    """Short form of the organizer, with kind pretix: the set-up code must be of it."""
+    events: Annotated[tuple[PretixSlug, ...], Field(strict=False, max_length=16)] = Field(
+        default=(), examples=[["democon"]]
+    )
+    """Short forms of the events, with kind pretix; none: the one pretix suggests for the device."""
     authority: Literal["admit", "none"] = "admit"
     """Who is asked whether a ticket was used at another gate; without a network, none."""
     claim_budget: Annotated[float, Within(0.05, 1.0, "s")] = 0.4
@@ -96,7 +103,7 @@ class ServerSection(Model):
     @model_validator(mode="before")
     @classmethod
     def _alone_asks_nobody(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and data.get("kind") in ("file", "none"):
+        if isinstance(data, Mapping) and data.get("kind") in ("file", "none", "pretix"):
             return {"authority": "none", **data}
         return data
 
@@ -170,7 +177,7 @@ class AdmitConfig(Model):
     """The whole file. Built from a mapping it checks every section and every rule between them."""
 
     gate: GateSection
-    trust: TrustSection
+    trust: TrustSection = TrustSection()
     server: ServerSection
     policy: PolicySection = PolicySection()
     screen: ScreenSection = ScreenSection()

@@ -45,8 +45,9 @@ def broken_rules(data: Any) -> list[Broken]:
     lanes = _items(_get(data, "lane"))[:MOST_LANES]
     return [
         *_policy(_get(data, "policy")),
-        *_trust(_get(data, "trust")),
+        *_trust(_get(data, "trust"), _get(_get(data, "server"), "kind", "admit")),
         *_server(_get(data, "server")),
+        *_pretix(_get(data, "server")),
         *_screen(_get(data, "screen")),
         *_names(lanes),
         *(broken for number, lane in enumerate(lanes) for broken in _lane(number, lane)),
@@ -68,6 +69,10 @@ def _get(node: Any, key: str, default: Any = None) -> Any:
     return getattr(node, key, default) if isinstance(node, BaseModel) else default
 
 
+def _given(node: Mapping[str, Any] | BaseModel, key: str) -> bool:
+    return key in (node if isinstance(node, Mapping) else node.model_fields_set)
+
+
 def _items(node: Any) -> list[Any]:
     if isinstance(node, Sequence) and not isinstance(node, (str, bytes)):
         return list(node[:MOST_ITEMS])
@@ -85,7 +90,20 @@ def _policy(policy: Any) -> Iterator[Broken]:
         )
 
 
-def _trust(trust: Any) -> Iterator[Broken]:
+def _trust(trust: Any, kind: Any) -> Iterator[Broken]:
+    if kind == "pretix":
+        if _get(trust, "root_keys"):
+            yield Broken(
+                ("trust", "root_keys"),
+                "pretix signs no lists, so no root key of theirs exists",
+                "Remove it: the gate makes a key of its own when it is enrolled",
+            )
+        return
+    if trust is None:
+        yield Broken(("trust",), "missing", "Add a [trust] table")
+    elif isinstance(trust, (Mapping, BaseModel)) and not _given(trust, "root_keys"):
+        remedy = 'Add root_keys = ["base64 of 32 bytes"]'
+        yield Broken(("trust", "root_keys"), "missing", remedy)
     keys, threshold = _items(_get(trust, "root_keys")), _get(trust, "threshold", 1)
     for place, key in enumerate(keys):
         if key in keys[:place]:
@@ -106,7 +124,7 @@ def _server(server: Any) -> Iterator[Broken]:
     if server is None:
         return
     kind, url = _get(server, "kind", "admit"), _get(server, "url")
-    if kind == "admit" and url is None:
+    if kind in ("admit", "pretix") and url is None:
         yield Broken(("server", "url"), "missing", 'Add url = "https://...", or kind = "none"')
     if kind == "file" and _get(server, "directory") is None:
         yield Broken(
@@ -130,6 +148,31 @@ def _server(server: Any) -> Iterator[Broken]:
     if isinstance(url, str) and url.startswith("http://") and _get(server, "ca_file") is not None:
         yield Broken(
             ("server", "ca_file"), "plain http uses no certificate", "Remove it, or use https://"
+        )
+
+
+def _pretix(server: Any) -> Iterator[Broken]:
+    if _get(server, "kind", "admit") != "pretix":
+        for key in ("organizer", "events"):
+            if _get(server, key):
+                cause, remedy = (
+                    "only a pretix server has one",
+                    'Remove it, or write kind = "pretix"',
+                )
+                yield Broken(("server", key), cause, remedy)
+        return
+    if _get(server, "token") is None and _get(server, "organizer") is None:
+        yield Broken(
+            ("server", "organizer"),
+            "missing, and no token either",
+            "Name the organizer, and show the device's set-up code to a camera of the gate; "
+            "or copy its token",
+        )
+    if _get(server, "authority", "none") != "none":
+        yield Broken(
+            ("server", "authority"),
+            "pretix is not asked before a release by this version",
+            'Write authority = "none"',
         )
 
 

@@ -205,6 +205,10 @@ def _base64(value: bytes) -> str:
 SLUG = Form(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", "1 to 32 of a-z, 0-9 and '-' between them")
 """The rule of names of gates and lanes, for the server that makes a gate's token too."""
 Slug = Annotated[str, SLUG]
+PretixSlug = Annotated[
+    str,
+    Form(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", "the short form in its address: 1 to 50 of a-z, 0-9"),
+]
 EventId = Annotated[str, Form(r"[!-~]{1,12}", "1 to 12 printable ASCII characters, no spaces")]
 ListName = Annotated[str, Form(r"\S(?:[^\x00-\x1f\x7f]{0,62}\S)?", "a name of 1 to 64 characters")]
 RootKey = Annotated[

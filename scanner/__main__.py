@@ -48,6 +48,7 @@ from scanner.lane import Lane, LaneSettings
 from scanner.lane_thread import LaneThread
 from scanner.messages import DeviceFault, Sighting
 from scanner.readers import Reader, Readers, fault_name
+from scanner.setup_code import SetupDesk
 from scanner.showing import Stamp
 from scanner.simulated_clock import SimulatedClock
 from scanner.sockets import Server
@@ -130,6 +131,11 @@ class Parts:
             config.screen.names,
             self.books.books,
             lambda message: self.server.to_stewards(message),  # noqa: PLW0108
+        )
+        self.setup = SetupDesk(
+            lambda: config.server.kind == "pretix" and self.books.identity is None,
+            lambda message: self.server.to_sync(message),  # noqa: PLW0108
+            self.clock.monotonic,
         )
         self.lanes = [self._lane(lane) for lane in config.lanes]
         self.unsent = Unsent(self.journal)
@@ -229,7 +235,12 @@ class Parts:
             introduce=self.guests.introduce,
         )
         cards = self.state / "sync" / "cards.json"
-        readers = _lane_readers(config, lane, put, self.events.publish, cards)
+
+        def shown(message: object) -> None:
+            if not (isinstance(message, Sighting) and self.setup.takes(message.payload)):
+                put(message)
+
+        readers = _lane_readers(config, lane, shown, self.events.publish, cards)
         thread = LaneThread(lane, self.clock, turnstile, readers)
         thread.inputs = watch_inputs(config, put)
         for message in pending:

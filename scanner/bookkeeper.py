@@ -62,8 +62,8 @@ class Bookkeeper:
         self._event, self._directory, self._report = event, directory, report
         self._clock, self._kind = clock, kind
         self._mirror = MirrorReader(directory / "mirror.db")
-        self._statements = Statements(event, root_keys, threshold)
-        self._kept = Kept(own / "statements", fingerprint(event, root_keys, threshold))
+        self._own = own
+        self._trust_in(root_keys, threshold)
         self._recalled = False
         self._unsaved: list[tuple[Statement, bytes]] = []
         """Believed, but not yet kept on the card."""
@@ -76,6 +76,12 @@ class Bookkeeper:
         """The list of the books; not the newest while that one's file is not there or not whole."""
         self._conflicts: list[dict[str, object]] = []
         self._conflicts_at = float("-inf")
+
+    def _trust_in(self, root_keys: tuple[bytes, ...], threshold: int) -> None:
+        """Believe what these roots sign; without any, nothing until the enrolment names one."""
+        self._statements = Statements(self._event, root_keys, threshold)
+        trust = fingerprint(self._event, root_keys, threshold)
+        self._kept = Kept(self._own / "statements", trust)
 
     def books(self) -> Books:
         """The newest books. Raises NotReady, saying what is missing."""
@@ -141,6 +147,8 @@ class Bookkeeper:
             except NotReady as error:
                 self._no_identity = error.cause, error.remedy
                 return
+            if self._kind == "pretix":
+                self._trust_in(self.identity.roots, 1)
         self._recall()
         news = self._read_mirror()
         if news or self._in_force is not self._statements.newest_chain:

@@ -15,6 +15,11 @@ NOT_ENROLLED = {
         "the gate is not enrolled yet",
         "Put in the stick; its number for 'admit central stick DIR --enrol' is told as a fault",
     ),
+    "pretix": (
+        "the gate is not enrolled at pretix yet",
+        "Show the set-up code of the device's page in pretix to a camera of this gate, or copy url "
+        "and token from there into [server] of admit.toml",
+    ),
     "none": (
         "this gate stands alone and was never given the keys and tickets of an event",
         'Write kind = "file" and make a stick for it, or name a server, in [server] of admit.toml',
@@ -31,6 +36,9 @@ class Identity:
     """Names this gate among the devices of the server."""
     event_key: SecretBytes
     """32 bytes; keys the hashes that stand for tickets."""
+    roots: tuple[bytes, ...] = ()
+    """32 bytes each: whose lists are believed, where admit.toml names no roots. Only with pretix:
+    the key of the gate's own notary."""
 
     @classmethod
     def read(cls, path: Path, event: str, kind: str = "admit") -> Self:
@@ -41,7 +49,10 @@ class Identity:
         """
         try:
             body = json.loads(path.read_bytes()[:MAX_IDENTITY])
-            identity = cls(str(body["device"]), SecretBytes.fromhex(body["event_key"]))
+            roots = tuple(bytes.fromhex(key) for key in body.get("roots", []))
+            identity = cls(str(body["device"]), SecretBytes.fromhex(body["event_key"]), roots)
+            if kind == "pretix" and [len(key) for key in roots] != [32]:
+                raise ValueError("no key of its own notary")
             found = str(body["event"])
             if len(identity.event_key) != 32:
                 raise ValueError(f"an event key of {len(identity.event_key)} bytes")

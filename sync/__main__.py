@@ -22,10 +22,16 @@ from store.mirror import Mirror
 from store.ownership import take_ownership
 from store.stick import Stick
 from sync.admit import AdmitServer
-from sync.errors import ServerFault, ServerRefused
+from sync.errors import ServerFault, ServerRefused, WrongEvent
 from sync.http import Http, back_off
 from sync.identity import Bearers, Identity, device_key, enrol
 from sync.names import NameFiles
+from sync.pretix.api import Pretix
+from sync.pretix.awaiting import Awaiting
+from sync.pretix.enrolment import Badge
+from sync.pretix.roles import PretixPuller, PretixRoles
+from sync.pretix.server import PretixServer
+from sync.pretix.staging import Staging
 from sync.pull import Puller
 from sync.roles import Roles
 from sync.rounds import Rounds
@@ -73,7 +79,7 @@ def _run(config: AdmitConfig, directory: Path, run: Path) -> None:
     mirror = Mirror(directory / "mirror.db")
     if mirror.rebuilt is not None:
         log.error("%s; all of it is fetched again", mirror.rebuilt)
-    parts = _by_stick if config.server.kind == "file" else _by_network
+    parts = {"file": _by_stick, "pretix": _by_pretix}.get(config.server.kind, _by_network)
     roles = parts(config, mirror, directory, run / "sync.sock")
     for name, role in roles.all().items():
         threading.Thread(target=_for_ever, args=(role,), name=name, daemon=True).start()
@@ -102,6 +108,30 @@ def _by_stick(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Path
     puller = StickPuller(server, mirror, roots, event, directory, gate=config.gate.name)
     puller.names = NameFiles(server, directory, config.screen.names != "none")
     return StickRoles(socket, server, mirror, puller, key)
+
+
+def _by_pretix(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Path) -> Rounds:
+    """The parts of a gate that is a device of a pretix organizer."""
+    server, event = config.server, config.gate.event
+    http = Http(server.url or "", server.ca_file)
+    notify("READY=1")
+    waiting = Awaiting(config, http, directory, socket, alive=lambda: notify("WATCHDOG=1"))
+    enrolment = waiting.enrolment()
+    if enrolment.event != event:
+        raise WrongEvent(event, enrolment.event)
+    badge = Badge(directory, enrolment)
+    source = PretixServer(
+        Pretix(http, badge.token, rolled=badge.rolling),
+        badge,
+        Staging(directory / "pretix.db", enrolment.notary.root.hex()),
+        mirror,
+        directory,
+        events=server.events,
+        lists=[lane.check_in_list for lane in config.lanes],
+        signed_suffice=not config.policy.list_required,
+    )
+    puller = PretixPuller(source, mirror, pinned([enrolment.notary.root]), event, directory)
+    return PretixRoles(socket, source, mirror, puller)
 
 
 def _enrolled(config: AdmitConfig, http: Http, directory: Path) -> Identity:

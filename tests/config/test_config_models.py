@@ -23,6 +23,15 @@ LANE = 'turnstile = "turnstile:gpio:17"\n'
 SERVER = 'url = "https://central.example"\n'
 
 
+PRETIX_URL = 'url = "https://pretix.eu"\n'
+
+
+def pretix(server: str) -> str:
+    """A gate at pretix: no root keys, and these lines of [server]."""
+    trust = f'[trust]\nroot_keys = ["{ROOT_KEY}"]\n'
+    return changed(trust, "").replace(SERVER, f'kind = "pretix"\n{server}\n')
+
+
 def in_lane(extra: str) -> str:
     return changed(LANE, LANE + extra)
 
@@ -135,6 +144,32 @@ def test_the_report_is_one_line_per_problem() -> None:
             "server.url",
             "is a stick",
         ),
+        (
+            "events of a gate's own server",
+            in_server('events = ["democon"]\n'),
+            "server.events",
+            "only a pretix server",
+        ),
+        ("pretix nowhere", pretix('token = "abcdefgh"'), "server.url", "missing"),
+        ("pretix by nothing", pretix(PRETIX_URL), "server.organizer", "no token either"),
+        (
+            "an event's name for its short form",
+            pretix(f'{PRETIX_URL}token = "abcdefgh"\nevents = ["Demo Con"]'),
+            "server.events[0]",
+            "not the short form",
+        ),
+        (
+            "pretix asked for claims",
+            pretix(f'{PRETIX_URL}organizer = "big"\nauthority = "admit"'),
+            "server.authority",
+            "not asked before a release",
+        ),
+        (
+            "root keys for pretix",
+            changed(SERVER, f'kind = "pretix"\n{PRETIX_URL}organizer = "big"\n'),
+            "trust.root_keys",
+            "pretix signs no lists",
+        ),
         ("a stick nowhere", changed(SERVER, 'kind = "file"\n'), "server.directory", "missing"),
         ("a directory for none", in_server('directory = "/x"\n'), "server.directory", "a stick"),
         (
@@ -227,6 +262,13 @@ def test_more_than_eight_lanes_are_too_many() -> None:
 def test_a_single_bracket_lane_is_explained() -> None:
     text = GOOD[: GOOD.rindex("[[lane]]")].replace("[[lane]]", "[lane]")
     assert only_problem(text).remedy == "Write [[lane]], with two brackets"
+
+
+def test_a_gate_at_pretix_needs_no_root_keys() -> None:
+    text = pretix(f'{PRETIX_URL}organizer = "big"\nevents = ["democon", "day-2"]')
+    config = parse_config(text.encode())
+    assert (config.trust.root_keys, config.server.authority) == ((), "none")
+    assert config.server.events == ("democon", "day-2")
 
 
 def test_a_missing_section_is_named() -> None:

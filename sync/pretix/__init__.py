@@ -1,0 +1,1 @@
+"""A pretix server as the source of what this gate believes. Start reading at `server`."""
