@@ -349,6 +349,15 @@ def _needs_answers(facts: Facts) -> Verdict | None:
 _NEEDS_ANSWERS = _flag(Status.NEEDS_ANSWERS, Reason.NEEDS_ANSWERS)
 
 
+def _medium(facts: Facts) -> Verdict | None:
+    sold = facts.product.pretix
+    if sold is None or not sold.medium or facts.by_medium:
+        return None
+    if not (facts.ticket and int(facts.ticket.flags) & int(Status.EXCHANGED)):
+        return refused(Reason.NEEDS_MEDIUM)
+    return refused(Reason.ALREADY_EXCHANGED) if facts.event.media_enforced else None
+
+
 def _uses(facts: Facts) -> tuple[Use, ...]:
     """What counts on the list, with the check-outs that nobody had to scan."""
     uses, here = on_list(facts.uses, facts.check_in_list.name), facts.check_in_list.pretix
@@ -449,6 +458,7 @@ TESTS: tuple[Callable[[Facts], Verdict | None], ...] = (
     _unpaid,
     _rules,
     _needs_answers,
+    _medium,
     _used,
     _inside,
     _claim,

@@ -28,6 +28,8 @@ class Reason(StrEnum):
     UNPAID = "unpaid"
     RULES = "rules"
     NEEDS_ANSWERS = "needs_answers"
+    NEEDS_MEDIUM = "needs_medium"
+    ALREADY_EXCHANGED = "already_exchanged"
     ALREADY_REDEEMED = "already_redeemed"
     ALREADY_INSIDE = "already_inside"
     TAKEN_ELSEWHERE = "taken_elsewhere"
@@ -56,6 +58,8 @@ NEXT_STEP: dict[Reason, str] = {
     Reason.UNPAID: "Not paid. Send the guest to the box office.",
     Reason.RULES: "The organiser's rules refuse it. Call the supervisor.",
     Reason.NEEDS_ANSWERS: "A question is open. Ask it at the box office.",
+    Reason.NEEDS_MEDIUM: "To be exchanged for a card or band first, at the box office.",
+    Reason.ALREADY_EXCHANGED: "Exchanged for a card or band. Ask the guest to show that.",
     Reason.ALREADY_REDEEMED: "Already used, see the time. Ask if the guest just came out.",
     Reason.ALREADY_INSIDE: "Already inside. The guest must leave before entering again.",
     Reason.TAKEN_ELSEWHERE: "Just used at another gate, see where. Call the supervisor.",
@@ -86,6 +90,8 @@ PRETIX: dict[Reason, str] = {
     Reason.UNPAID: "unpaid",
     Reason.RULES: "rules",
     Reason.NEEDS_ANSWERS: "incomplete",
+    Reason.NEEDS_MEDIUM: "error",
+    Reason.ALREADY_EXCHANGED: "already_exchanged",
     Reason.ALREADY_REDEEMED: "already_redeemed",
     Reason.ALREADY_INSIDE: "already_redeemed",
     Reason.TAKEN_ELSEWHERE: "already_redeemed",
@@ -94,7 +100,34 @@ PRETIX: dict[Reason, str] = {
 """The name each goes by as `error_reason` of a failed check-in at a pretix server.
 
 pretix knows no reason for the gate's own troubles but `error`, nor for a full area or another
-gate but `rules`. Source: the REST API of pretix 2026.8, resource "Check-in", failed check-ins.
+gate but `rules`; its own `exchange` it does not take back. Source: the REST API of pretix 2026.8,
+resource "Check-in", failed check-ins.
+"""
+
+
+FROM_PRETIX: dict[str, Reason] = {
+    "invalid": Reason.UNKNOWN,
+    "revoked": Reason.REVOKED,
+    "ambiguous": Reason.AMBIGUOUS,
+    "canceled": Reason.CANCELLED,
+    "blocked": Reason.BLOCKED,
+    "unapproved": Reason.UNAPPROVED,
+    "invalid_time": Reason.TOO_LATE,
+    "product": Reason.WRONG_LIST,
+    "unpaid": Reason.UNPAID,
+    "rules": Reason.RULES,
+    "incomplete": Reason.NEEDS_ANSWERS,
+    "exchange": Reason.NEEDS_MEDIUM,
+    "already_redeemed": Reason.ALREADY_REDEEMED,
+    "already_exchanged": Reason.ALREADY_EXCHANGED,
+    "medium_invalid": Reason.UNKNOWN,
+    "medium_exists": Reason.ALREADY_EXCHANGED,
+    "error": Reason.RULES,
+}
+"""What a pretix server's answer to a scan means here: its `reason`, or its `status` if it has none.
+
+It does not say whether a ticket is too early or too late; a gate that asks has seen that it is
+neither by its own books. Source: as above, "Check a ticket in".
 """
 
 

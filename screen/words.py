@@ -104,6 +104,8 @@ _SHORT: dict[Reason, tuple[str, str, str, str]] = {
     Reason.UNPAID: ("Not paid", "Nicht bezahlt", "Non payé", "Sin pagar"),
     Reason.RULES: _HELP,
     Reason.NEEDS_ANSWERS: _HELP,
+    Reason.NEEDS_MEDIUM: _HELP,
+    Reason.ALREADY_EXCHANGED: _HELP,
     Reason.ALREADY_REDEEMED: _USED,
     Reason.ALREADY_INSIDE: _USED,
     Reason.TAKEN_ELSEWHERE: _USED,

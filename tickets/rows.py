@@ -39,6 +39,8 @@ class Status(IntFlag):
     """Two tickets of the events at this gate have this code."""
     BOUND = 2048
     """It lives on a phone: only the live code counts (AD2), nothing that was typed or copied."""
+    EXCHANGED = 4096
+    """A reusable medium stands for it (pretix)."""
 
 
 VALID = Status(0)

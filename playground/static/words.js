@@ -22,6 +22,8 @@ export const REASON = {
   "unpaid": "Not paid",
   "rules": "Against the organiser’s rules",
   "needs_answers": "A question is open",
+  "needs_medium": "To be exchanged first",
+  "already_exchanged": "Exchanged for a card or band",
   "already_redeemed": "Already used",
   "already_inside": "Already inside",
   "taken_elsewhere": "Just used at another gate",

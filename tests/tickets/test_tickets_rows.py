@@ -85,7 +85,7 @@ def test_no_bytes_crash_it(noise):
         Ticket(bytes(16), product=-1),
         Ticket(bytes(16), entries=2**16),
         Ticket(bytes(16), valid_until=2**32),
-        Ticket(bytes(16), flags=Status(4096)),
+        Ticket(bytes(16), flags=Status(8192)),
     ],
 )
 def test_what_does_not_fit_is_not_packed(ticket):
