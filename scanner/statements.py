@@ -50,9 +50,10 @@ class Statements:
     def __init__(self, event: str, root_keys: tuple[bytes, ...], threshold: int) -> None:
         """`root_keys`: 32 bytes each, pinned in the configuration; `threshold` must sign.
 
-        They are the first anchor: a keyset that they sign may name other roots.
+        They are the first anchor: a keyset that they sign may name other roots. Without any,
+        nobody is believed.
         """
-        self.keyring: Keyring = pinned(root_keys, threshold)
+        self.keyring: Keyring = pinned(root_keys, threshold) if root_keys else Keyring({}, 1)
         self.policy: EventPolicy | None = None
         self.chains: list[Chain] = []
         """At most `KEPT_LISTS`, oldest first."""

@@ -120,7 +120,7 @@ class FakePretix:
 
     def position(self, secret: str, **changes: Any) -> Json:
         """A ticket of an order."""
-        row = {
+        row: Json = {
             "id": self.number(),
             "item": 11,
             "variation": None,
