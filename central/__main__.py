@@ -27,6 +27,7 @@ from central.organiser.web import Site
 from central.restored import catch_up
 from central.setup import open_central
 from central.wallet.app import make_wallet
+from config.memory import keep_off_disk
 from tickets.errors import GateError
 
 REFRESH_SECONDS = 30.0
@@ -151,6 +152,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--demo-login", action="store_true", help="one-time links, on loopback")
     chosen = parser.parse_args(arguments)
     try:
+        keep_off_disk()
         central = open_central(chosen.db, chosen.keys)
         serve(central, chosen.host, chosen.port, demo_login=chosen.demo_login)
     except GateError as error:

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from config.memory import keep_off_disk
 from tickets.errors import GateError
 
 
@@ -69,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     wanted = next((word for word in words if not word.startswith("-")), None)
     try:
+        keep_off_disk()
         build(wanted if wanted in COMMANDS else None)(args=words, prog_name="admit")
     except GateError as error:
         print(error.cause, file=sys.stderr)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from admission.direction import Direction
 from admission.errors import GateError
+from config.memory import keep_off_disk
 from config.models import AdmitConfig, LaneConfig
 from config.notify import notify
 from config.read import read_config
@@ -375,6 +376,7 @@ def main() -> int:
     sys.setswitchinterval(0.0005)
     threading.excepthook = _die
     try:
+        keep_off_disk()
         run(read_config(given.config), given.state, given.run)
     except GateError as error:
         sys.stderr.write(f"{error.cause}\n{error.remedy}\n")

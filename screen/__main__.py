@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
+from config.memory import keep_off_disk
 from config.models import AdmitConfig
 from config.notify import notify
 from config.read import read_config
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # a process number is no news
     try:
+        keep_off_disk()
         config = read_config(options.config)
         host = config.screen.host if options.host is None else options.host
         port = config.screen.port if options.port is None else options.port
