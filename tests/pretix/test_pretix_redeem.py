@@ -1,10 +1,12 @@
 """What a scan sent to pretix does: each fact of force, nonce, annul and refusals we build on."""
 
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import requests
 
 from tests.pretix.conftest import Evening
 from tests.rigs.pretix_plan import Answer
@@ -238,6 +240,21 @@ def test_idempotency_key_replays_the_answer(evening: Evening) -> None:
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json() == again.json()
     assert len(_rows(evening, secret)) == 1
+
+
+def test_answer_that_nobody_waited_for_is_stored_all_the_same(evening: Evening) -> None:
+    """The scan of a gate that gave up counts: annul it, or ask again with its nonce."""
+    server, door, secret = evening.server, evening.event.list("door"), evening.ticket()
+    body, path = {"secret": secret, "lists": [door], "nonce": _nonce()}, "checkinrpc/redeem/"
+    url, key = server.api().root + server.organizer_path(path), f"Device {server.token()}"
+    server.pause()
+    with pytest.raises(requests.Timeout):
+        requests.post(url, json=body, headers={"Authorization": key}, timeout=0.2)
+    server.resume()
+    deadline = time.monotonic() + 60
+    while not _rows(evening, secret):
+        assert time.monotonic() < deadline, "the scan never arrived"
+    assert server.redeem(door, secret) == USED
 
 
 def test_restart_keeps_devices_and_scans(evening: Evening) -> None:
