@@ -5,6 +5,7 @@ Sources: RFC 8392 (CWT claims), RFC 8747 section 3 (`cnf`), RFC 8152 section 13.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any, TypeGuard
 
 from tickets import base45, cbor, cose
 from tickets.credential import Credential, Flaw, Format, Rejection
@@ -23,6 +24,7 @@ MAX_COUNT = 2**16 - 1
 _AUD, _EXP, _NBF, _CTI, _CNF = 3, 4, 5, 7, 8
 _RIGHT = -65537  # [product, entries]; below -65536 is for private use (RFC 8392, section 9.1)
 _REQUIRED = frozenset((_AUD, _CTI, _RIGHT))
+_INTEGERS = {int}
 _DEPTH = 4  # claims, cnf, COSE_Key, its members
 
 
@@ -110,7 +112,7 @@ def _read_claims(envelope: cose.Envelope, event: str) -> Credential | Rejection:
 
 def _credential(claims: object, issuer: bytes) -> Credential | None:
     """Return the credential of well-formed ``claims``, else None."""
-    if not (isinstance(claims, Mapping) and _REQUIRED <= claims.keys() <= _CHECKS.keys()):
+    if not (_is_numbered(claims) and _REQUIRED <= claims.keys() <= _CHECKS.keys()):
         return None
     if not all(_CHECKS[claim](value) for claim, value in claims.items()):
         return None
@@ -125,6 +127,11 @@ def _credential(claims: object, issuer: bytes) -> Credential | None:
         issuer=issuer,
         holder_key=claims[_CNF][1][-2] if _CNF in claims else b"",
     )
+
+
+def _is_numbered(value: object) -> TypeGuard[Mapping[object, Any]]:
+    """Say whether ``value`` is a map under whole numbers: 3.0 and true equal some, and are none."""
+    return isinstance(value, Mapping) and set(map(type, value)) == _INTEGERS
 
 
 def _within(value: object, top: int) -> bool:
@@ -150,8 +157,8 @@ def _is_right(value: object) -> bool:
 
 def _is_confirmation(value: object) -> bool:
     """Say whether ``value`` is {1: COSE_Key} with an Ed25519 public key (OKP, crv 6)."""
-    key = value[1] if isinstance(value, Mapping) and value.keys() == {1} else None
-    if not (isinstance(key, Mapping) and key.keys() == {1, -1, -2}):
+    key = value[1] if _is_numbered(value) and value.keys() == {1} else None
+    if not (_is_numbered(key) and key.keys() == {1, -1, -2}):
         return False
     x = key[-2]
     curve = (key[1], key[-1])

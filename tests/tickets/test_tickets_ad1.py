@@ -182,6 +182,20 @@ def test_a_claim_off_its_type_or_range_is_unreadable(changes):
     assert flaw(signed(cbor.encode(claims(**changes)))) is Flaw.UNREADABLE
 
 
+@pytest.mark.parametrize(
+    ("case", "payload"),
+    [
+        ("a claim under 3.0", {3.0: "FEST26", 7: CTI, -65537: [2, 3]}),
+        ("the holder under 1.0", claims(cnf={1.0: {1: 1, -1: 6, -2: HOLDER}})),
+        ("the holder under true", claims(cnf={True: {1: 1, -1: 6, -2: HOLDER}})),
+        ("the curve under -1.0", claims(cnf={1: {1: 1, -1.0: 6, -2: HOLDER}})),
+    ],
+)
+def test_what_equals_a_number_is_no_key(case, payload):
+    """Python's 3.0 and 3 are one key; in CBOR they are two ways to write a ticket."""
+    assert flaw(signed(cbor.encode(payload))) is Flaw.UNREADABLE, case
+
+
 @pytest.mark.parametrize("extra", [{1: "iss"}, {6: 1}, {-65538: 0}, {"x": 1}, {99: []}])
 def test_an_unknown_claim_is_unreadable(extra):
     assert flaw(signed(cbor.encode(claims() | extra))) is Flaw.UNREADABLE

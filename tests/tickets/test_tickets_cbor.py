@@ -28,6 +28,11 @@ def test_what_is_encoded_is_decoded(value):
         ("decimal fraction", "c4820001"),
         ("big float, 64 MB of zeros", "c5821a1dcd650001"),
         ("shared value", "d81c80"),
+        ("shared value within itself", "d81c81d81d00"),
+        ("reference to a shared value", "d81d00"),
+        ("fraction by zero", "d81e820100"),
+        ("network address", "d9010444c0000264"),
+        ("string reference", "d81900"),
         ("regular expression", "d8236161"),
         ("e-mail", "d8246161"),
         ("set", "d90102810a"),
@@ -51,6 +56,14 @@ def test_no_tag_is_read(case, hex_):
         ("keys out of order", "a202000100"),
         ("indefinite length", "9f00ff"),
         ("a break alone", "ff"),
+        ("a key twice, once as a float", "a20100f93c0000"),
+        ("a key twice, once as true", "a20100f500"),
+        ("an array of 2^64", "9bffffffffffffffff"),
+        ("bytes of 2^63", "5b7fffffffffffffff"),
+        ("a text of 4 GB", "7affffffff"),
+        ("a map of 2^32", "baffffffff"),
+        ("half of a number", "19ff"),
+        ("a reserved length", "1c"),
     ],
 )
 def test_no_other_form_is_read(case, hex_):
@@ -62,6 +75,8 @@ def test_nesting_is_bounded():
     assert cbor.decode(b"\x81" * 3 + b"\0", depth=4) == [[[0]]]
     with pytest.raises(cbor.CborError, match="depth"):
         cbor.decode(b"\x81" * 5 + b"\0", depth=4)
+    with pytest.raises(cbor.CborError, match="depth"):
+        cbor.decode(b"\x81" * 1_000_000 + b"\0")
 
 
 @given(st.binary(max_size=100))
