@@ -20,6 +20,7 @@ from cli.central_backup import backup, restore, restored
 from cli.central_options import DB, KEYS, Db, Json, Keys
 from cli.central_stick import import_records, stick
 from cli.central_user import app as user_app
+from cli.central_wallet import wallet
 from cli.progress import shown_progress
 from tickets.csv_rows import MAX_LINE, BadRow
 from tickets.pretix_sig1 import key_from_valid_keys
@@ -54,7 +55,7 @@ def _next_step(db: str, keys: Path) -> str:
 
 
 app.add_typer(user_app, name="user", help="Accounts for the organiser's pages")
-for _command in (backup, restore, restored, stick, import_records):
+for _command in (backup, restore, restored, stick, import_records, wallet):
     app.command()(_command)
 
 

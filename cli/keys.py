@@ -48,6 +48,18 @@ def cards(
     print(save_key(new_key(Role.CARDS, event), keys))
 
 
+@app.command()
+def wallet(
+    keys: Annotated[Path, typer.Option(help="Directory that 'admit keys new' has made")],
+) -> None:
+    """Add the key of tickets on phones to an event that was made before there were any.
+
+    Afterwards publish the keyset anew, which names it, and restart central.
+    """
+    event = load_key(keys, Role.EVENT).event
+    print(save_key(new_key(Role.WALLET, event), keys))
+
+
 def _refuse_to_mix(out: Path) -> None:
     """Refuse before the first file is written, so that no directory holds keys of two events."""
     for role in Role:

@@ -59,7 +59,7 @@ def make_links(central: Central, url: str, settings: Settings) -> Iterator[tuple
     if central.wallet_seed is None:
         raise CentralFault(
             "there is no wallet key, so no ticket can live on a phone",
-            "Make one with: admit keys wallet --keys DIR, then run: admit central init",
+            "Run: admit keys wallet --keys DIR, then publish the keyset: admit central init",
         )
     base = _checked(url)
     with central.database.writing() as connection:
