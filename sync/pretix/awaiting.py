@@ -13,9 +13,15 @@ from pathlib import Path
 from config.models import AdmitConfig
 from sync.errors import ServerFault
 from sync.http import Http, back_off
-from sync.link import Link
+from sync.link import Link, ScannerBabbles, ScannerGone
 from sync.pretix.enrolment import Enrolment, initialize, load, read_handshake
-from sync.pretix.errors import PretixIdentityMissing, WrongServer
+from sync.pretix.errors import (
+    DeviceRevoked,
+    PretixIdentityMissing,
+    TokenRefused,
+    WrongServer,
+)
+from sync.pretix.revoked import forgive, revoked_by, wipe
 from tickets.errors import GateError
 
 log = logging.getLogger(__name__)
@@ -53,19 +59,27 @@ class Awaiting:
 
         Raises:
             IdentityDamaged: a saved one cannot be read.
-            TokenRefused, WrongServer: the token of admit.toml is of no use.
         """
+        if (url := revoked_by(self._directory)) is not None:
+            wipe(self._directory, url)  # perhaps a power cut left the half of it
+            self._fault = DeviceRevoked(url)
         found = load(self._directory)
-        if found is not None:
-            return found
-        token = self._config.server.token
-        return self._by_code() if token is None else self._by_token(token.reveal())
+        if found is None:
+            token = self._config.server.token
+            found = self._by_token(token.reveal()) if token is not None else None
+        return found or self._by_code()
 
-    def _by_token(self, token: str) -> Enrolment:
+    def _by_token(self, token: str) -> Enrolment | None:
+        """By the token of admit.toml; None: it is of no use, which the screen then says."""
         attempt = 0
         while True:
             try:
                 return self._initialize(token)
+            except (TokenRefused, WrongServer) as error:
+                log.warning("not enrolled yet: %s", error)
+                if not isinstance(self._fault, DeviceRevoked):  # that says more
+                    self._fault = error
+                return None
             except ServerFault as error:
                 attempt += 1
                 log.warning("not enrolled yet: %s", error)
@@ -75,15 +89,13 @@ class Awaiting:
     def _by_code(self) -> Enrolment:
         while True:
             try:
-                if (found := self._listen()) is not None:
-                    return found
-            except GateError as error:  # scanner is not there yet, or the code did not work
-                log.warning("not enrolled yet: %s", error)
-                self._fault = error
+                return self._listen()
+            except (ScannerGone, ScannerBabbles) as error:
+                log.info("nobody shows a set-up code: %s", error)
             self._alive()
             self._wait(LOOK)
 
-    def _listen(self) -> Enrolment | None:
+    def _listen(self) -> Enrolment:
         """Listen to scanner as long as it is there; what a code came to is told on the screen."""
         link = Link(self._socket)
         try:
@@ -92,21 +104,30 @@ class Awaiting:
             while True:
                 self._alive()
                 message = link.receive(LOOK)
-                if message is not None and "handshake" in message:
-                    return self._try(str(message["handshake"]))
+                if message is None or "handshake" not in message:
+                    continue
+                if (found := self._try(str(message["handshake"]))) is not None:
+                    return found
+                link.send({"server": _state(self._fault)})
         finally:
             link.close()
 
-    def _try(self, code: str) -> Enrolment:
-        """Use a set-up code. Raises GateError: it is of no use, or the server is away."""
-        handshake = read_handshake(code)
-        if handshake.url != self._http.url:
-            raise WrongServer("server", self._http.url, handshake.url)
-        return self._initialize(handshake.token)
+    def _try(self, code: str) -> Enrolment | None:
+        """Use a set-up code; None: it is of no use, or the server is away, as the screen says."""
+        try:
+            handshake = read_handshake(code)
+            if handshake.url != self._http.url:
+                raise WrongServer("server", self._http.url, handshake.url)
+            return self._initialize(handshake.token)
+        except GateError as error:
+            log.warning("not enrolled yet: %s", error)
+            self._fault = error
+            return None
 
     def _initialize(self, token: str) -> Enrolment:
         server, gate = self._config.server, self._config.gate
         found = initialize(self._http, self._directory, token, gate.event, server.organizer)
+        forgive(self._directory)
         log.info("enrolled at pretix as device %d of %s", found.device_id, found.organizer)
         return found
 

@@ -1,7 +1,9 @@
 """The threads of sync at a gate whose server is pretix."""
 
 import logging
+import os
 import queue
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Any
 from store.mirror import Mirror
 from sync.errors import ServerSlow, ServerUnreachable
 from sync.link import Link, ScannerBabbles
-from sync.pretix.errors import Loading, NotUploaded, TooManyRequests
+from sync.pretix.errors import DeviceRevoked, Loading, NotUploaded, TooManyRequests
+from sync.pretix.revoked import wipe
 from sync.pretix.server import PretixServer
 from sync.pull import PERIOD, Puller
 from sync.report import Report
@@ -22,6 +25,16 @@ log = logging.getLogger(__name__)
 _COUNT_EVERY = 5.0
 """Seconds between two looks at how many records there are."""
 _TO_WAIT_OUT = (ServerUnreachable, ServerSlow, TooManyRequests)
+
+
+def _end_process(fault: GateError) -> None:
+    sys.stderr.write(f"{fault.cause}\n{fault.remedy}\n")
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _told(fault: GateError) -> dict[str, str]:
+    return {"cause": fault.cause, "remedy": fault.remedy}
 
 
 class PretixPuller(Puller):
@@ -58,6 +71,8 @@ class PretixRoles(Rounds):
 
     Args:
         socket: Path of scanner's `sync.sock`.
+        directory: Of sync's state: a revoked device's is wiped.
+        end: Ends the process, which then begins anew.
         wait: Pauses for seconds; `time.sleep`, or a test's own.
     """
 
@@ -67,13 +82,15 @@ class PretixRoles(Rounds):
         server: PretixServer,
         mirror: Mirror,
         puller: PretixPuller,
+        directory: Path,
         *,
+        end: Callable[[GateError], object] = _end_process,
         wait: Wait = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         report = Report(server, mirror, puller, lambda: self._waiting, monotonic)
         super().__init__(socket, None, mirror, puller, report, wait=wait, monotonic=monotonic)
-        self._server = server
+        self._server, self._directory, self._end = server, directory, end
         self._waiting = 0
         self._beats: queue.Queue[str] = queue.Queue(maxsize=1)
 
@@ -82,9 +99,20 @@ class PretixRoles(Rounds):
         return super().all() | {"journal": self.journal, "heartbeat": self.heartbeat}
 
     def _pull(self) -> None:
-        self._puller.poll()
+        try:
+            self._puller.poll()
+        except DeviceRevoked as fault:
+            self._revoked(fault)
         if not isinstance(self._puller.fault, Loading):
             self._wait(PERIOD)
+
+    def _revoked(self, fault: DeviceRevoked) -> None:
+        """Delete what a thief could use, close the lanes, and begin as a gate to be enrolled."""
+        wipe(self._directory, self._server.url)
+        command = {"do": "revoke", "text": fault.cause}
+        self._send({"beat": {"nonce": "", "time": "", "commands": [command]}})
+        self._send({"server": self._report.state() | {"fault": _told(fault)}})
+        self._end(fault)
 
     def journal(self) -> None:
         """Count what waits for the upload."""

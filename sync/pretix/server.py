@@ -99,6 +99,11 @@ class PretixServer:
         """Why the last round did not bring everything; None: it did."""
 
     @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._api.url
+
+    @property
     def last_contact(self) -> float | None:
         """Monotonic seconds of the last good answer; None: never."""
         return self._api.last_contact
