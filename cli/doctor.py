@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli import doctor_desk, doctor_gate, doctor_live, doctor_system
+from cli import doctor_desk, doctor_gate, doctor_live, doctor_system, thief
 from cli.findings import Finding, Level, good
 from cli.gate_client import GateClient, GateNotRunning
 from config.read import read_config
@@ -36,6 +36,15 @@ def doctor(
     seconds: Annotated[
         float, typer.Option(min=1, max=600, help="With --live: how long each reader is tried")
     ] = 20.0,
+    as_thief: Annotated[
+        Path | None,
+        typer.Option(
+            "--as-thief", help="A state directory or a card: what could a thief learn from it?"
+        ),
+    ] = None,
+    codes: Annotated[
+        Path | None, typer.Option(help="With --as-thief: ticket codes, one a line, to be searched")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object")] = False,
 ) -> None:
     """Look at everything a gate needs, and say for each fault what to do.
@@ -43,8 +52,13 @@ def doctor(
     A gate that runs is asked; of one that does not, each device is opened for a moment. Nothing is
     redeemed: with --live a running lane is in mode check meanwhile.
 
+    With --as-thief it looks at that directory alone: it reads every byte there as whoever has
+    stolen the card does, and says what that is good for.
+
     Exits with 0 when the gate can open, with 1 when something is bad.
     """
+    if as_thief is not None:
+        _rob(as_thief, codes, json_)
     found: list[Finding] = []
     console = Console()
     for finding in _findings(config, state, run, live=live, seconds=seconds, quiet=json_):
@@ -57,6 +71,20 @@ def doctor(
     else:
         _show(console, found, ready)
     raise typer.Exit(0 if ready else 1)
+
+
+def _rob(state: Path, codes: Path | None, as_json: bool) -> None:
+    lent = tuple(codes.read_text("utf-8").split()) if codes else ()
+    found = list(thief.findings(state, lent))
+    safe = all(finding.level is not Level.BAD for finding in found)
+    if as_json:
+        print(json.dumps({"safe": safe, "findings": [f.as_json() for f in found]}))
+    else:
+        _table(Console(), found)
+        print(
+            "A thief learns no name and no code." if safe else "A thief learns too much: see above"
+        )
+    raise typer.Exit(0 if safe else 1)
 
 
 def _findings(
@@ -97,6 +125,12 @@ def _line(finding: Finding) -> Text:
 
 
 def _show(console: Console, found: list[Finding], ready: bool) -> None:
+    _table(console, found)
+    count = sum(finding.level is Level.BAD for finding in found)
+    console.print("This gate can open." if ready else f"Not ready: {count} to mend, first above.")
+
+
+def _table(console: Console, found: list[Finding]) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for finding in sorted(found, key=lambda f: list(Level).index(f.level), reverse=True):
         said = Text(finding.found)
@@ -104,5 +138,3 @@ def _show(console: Console, found: list[Finding], ready: bool) -> None:
             said.append(f"\n{finding.remedy}", "bold")
         table.add_row(_MARKS[finding.level], Text(finding.what), said)
     console.print(table)
-    count = sum(finding.level is Level.BAD for finding in found)
-    console.print("This gate can open." if ready else f"Not ready: {count} to mend, first above.")
