@@ -15,7 +15,8 @@ from central.inserts import next_number
 from central.lists import publish_list
 from central.organiser.gates import reported_serial
 from central.schema import command, device, enrolment, organiser_session, organiser_ticket
-from central.statements import SERIALS_FROM, newest_serial, publish
+from central.statements import newest_serial, publish
+from tickets.chain import SERIALS_FROM
 
 CURSORS = ("statement", "redemption", "conflict")
 """Counters whose numbers gates keep."""

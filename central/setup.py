@@ -8,9 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from central.database import Database, create_database, get_meta, open_database, set_meta
 from central.errors import CentralFault
 from central.event import Central, event_of
+from central.keysets import check_init, take_keyset
 from central.schema import VERSION
 from central.statements import publish_keyset
 from tickets.bodies import Keyset
@@ -42,11 +45,8 @@ def initialise(
     root, issuer = load_key(keys, Role.ROOT), load_key(keys, Role.ISSUER)
     database = create_database(url)
     with database.writing() as connection:
-        served = get_meta(connection, "event") or root.event
-        if served != root.event:
-            raise CentralFault(f"the database serves event {served}", "Use a new database")
-        set_meta(connection, "schema", VERSION)
-        set_meta(connection, "event", root.event)
+        _serve(connection, root.event)
+        before = check_init(connection, root.event, root.kid)
         # For people to copy into admit.toml; whom a gate trusts is decided there.
         set_meta(connection, "root_keys", json.dumps([b64encode(root.public).decode()]))
         if pretix is not None:
@@ -59,10 +59,38 @@ def initialise(
         threshold=1,
         issuers={key.kid: key.public for key in (issuer, *_wallet_key(keys, root.event))},
         lists={listing.kid: listing.public},
+        revoked=before.revoked if before else (),
         pretix=tuple(map(bytes.fromhex, named)),
     )
     publish_keyset(central, keyset, [(root.kid, root.secret)])
     return central
+
+
+def initialise_with(
+    url: str, keys: Path, wire: bytes, now: Callable[[], float] = time.time
+) -> Central:
+    """Make the database of the event in the key directory, with a keyset signed elsewhere.
+
+    Raises:
+        KeyFault: a key is missing or not kept safe.
+        CentralFault: the database cannot be made, or serves another event.
+        StatementRejected: gates would refuse the keyset.
+    """
+    event = load_key(keys, Role.EVENT).event
+    database = create_database(url)
+    with database.writing() as connection:
+        _serve(connection, event)
+    central = _central(database, keys, now)
+    take_keyset(central, wire)
+    return central
+
+
+def _serve(connection: Connection, event: str) -> None:
+    served = get_meta(connection, "event") or event
+    if served != event:
+        raise CentralFault(f"the database serves event {served}", "Use a new database")
+    set_meta(connection, "schema", VERSION)
+    set_meta(connection, "event", event)
 
 
 def open_central(url: str, keys: Path, now: Callable[[], float] = time.time) -> Central:

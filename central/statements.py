@@ -15,6 +15,7 @@ from central.inserts import next_number
 from central.schema import CHANGED, statement, ticket
 from tickets import cose
 from tickets.bodies import Body, Delta, Keyset, ServerTime, Type, type_of
+from tickets.chain import SERIALS_FROM
 from tickets.rows import Status, Ticket, pack
 from tickets.statements import sign_statement
 
@@ -26,8 +27,6 @@ DELTA_ROWS = 50_000
 PAGE = 500
 """Most statements of one answer."""
 _CHAIN = (Type.LIST.value, Type.DELTA.value)
-SERIALS_FROM = 1_735_689_600
-"""2025-01-01: a serial's jump from nothing stays below 2**31."""
 
 
 def publish(
@@ -172,9 +171,11 @@ def statements_after(central: Central, after: int) -> dict[str, object]:
 def _in_force(after: int) -> Select[tuple[object, ...]]:
     newest = select(func.max(statement.c.cursor)).where(statement.c.type != Type.DELTA.value)
     newest = newest.group_by(statement.c.type)
+    keysets = statement.c.type == Type.KEYSET.value  # each says by whose roots the next one counts
     of_list = select(func.coalesce(func.max(statement.c.cursor), 0))
     of_list = of_list.where(statement.c.type == Type.LIST.value)
     current = or_(
+        keysets,
         statement.c.cursor.in_(newest.scalar_subquery()),
         (statement.c.type == Type.DELTA.value) & (statement.c.cursor > of_list.scalar_subquery()),
     )

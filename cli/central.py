@@ -17,11 +17,14 @@ from central.organiser import accounts, overview
 from central.organiser.audit import COMMAND_LINE, recorded
 from central.organiser.backup import file_of
 from cli.central_backup import backup, restore, restored
+from cli.central_keyset import keyset as keyset_command
 from cli.central_options import DB, KEYS, Db, Json, Keys
 from cli.central_stick import import_records, stick
 from cli.central_user import app as user_app
 from cli.central_wallet import wallet
 from cli.progress import shown_progress
+from cli.requests import read_request
+from tickets.ceremony import finished
 from tickets.csv_rows import MAX_LINE, BadRow
 from tickets.pretix_sig1 import key_from_valid_keys
 from tickets.strength import weak_codes
@@ -57,6 +60,7 @@ def _next_step(db: str, keys: Path) -> str:
 app.add_typer(user_app, name="user", help="Accounts for the organiser's pages")
 for _command in (backup, restore, restored, stick, import_records, wallet):
     app.command()(_command)
+app.command("keyset")(keyset_command)
 
 
 @app.command()
@@ -67,6 +71,9 @@ def init(
         list[str] | None,
         typer.Option(help="A value of valid_keys.pretix_sig1 in pretix' API, or none; repeatable"),
     ] = None,
+    keyset: Annotated[
+        Path | None, typer.Option(help="Signed elsewhere, see admit keys keyset: no root needed")
+    ] = None,
 ) -> None:
     """Make the database and publish the event's keys, signed by the root key.
 
@@ -74,7 +81,14 @@ def init(
     that the event's pretix has signed are tickets too; the keys stay until others are named, or
     --pretix-key none.
     """
-    central = setup.initialise(db, keys, pretix=_pretix_keys(pretix_key))
+    if keyset is None:
+        central = setup.initialise(db, keys, pretix=_pretix_keys(pretix_key))
+    elif pretix_key:
+        raise CentralFault(
+            "a signed keyset takes no more keys", "Give --pretix-key to admit keys keyset"
+        )
+    else:
+        central = setup.initialise_with(db, keys, finished(read_request(keyset)))
     print(f"event {central.event}: keys published; now: admit central policy, import, token, serve")
 
 

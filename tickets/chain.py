@@ -4,6 +4,8 @@ from tickets.attacks import Attack, StatementRejected
 from tickets.bodies import Delta, Type
 from tickets.statements import Statement
 
+SERIALS_FROM = 1_735_689_600
+"""2025-01-01: serials count seconds from here, so that the first stays below `MAX_JUMP`."""
 MAX_JUMP = 2**31
 """Farthest a serial may rise at once: farther would leave no room for later ones."""
 

@@ -86,14 +86,46 @@ def sign_statement(
         StatementRejected: no gate would read it (malformed or oversized).
         ValueError: too few or too many signers.
     """
-    if not 1 <= len(signers) <= MAX_SIGNATURES:
-        raise ValueError(f"a statement has 1 to {MAX_SIGNATURES} signatures, not {len(signers)}")
+    payload = payload_of(
+        body, event=event, serial=serial, issued=issued, expires=expires, previous=previous
+    )
+    return wire_of([cose.sign1(seed, kid, payload) for kid, seed in signers])
+
+
+def payload_of(
+    body: Body, *, event: str, serial: int, issued: int, expires: int, previous: bytes = b""
+) -> bytes:
+    """Return what the signatures of a statement are over; arguments as of `sign_statement`.
+
+    Raises:
+        StatementRejected: no gate would read it (malformed or oversized).
+    """
     fields: dict[str, object] = {"type": type_of(body).value, "event": event, "serial": serial}
     fields |= {"previous": previous, "issued": issued, "expires": expires, "body": to_plain(body)}
     payload = cbor.encode(fields)
     _read_payload(payload)
-    envelopes = [cose.sign1(seed, kid, payload) for kid, seed in signers]
+    return payload
+
+
+def wire_of(envelopes: Sequence[bytes]) -> bytes:
+    """Return the wire bytes of 1..8 COSE_Sign1 of one payload.
+
+    Raises:
+        StatementRejected: oversized.
+        ValueError: too few or too many.
+    """
+    if not 1 <= len(envelopes) <= MAX_SIGNATURES:
+        raise ValueError(f"a statement has 1 to {MAX_SIGNATURES} signatures, not {len(envelopes)}")
     return _bounded(bytes((_ARRAY + len(envelopes),)) + b"".join(envelopes))
+
+
+def read_unsigned(payload: bytes) -> Statement:
+    """Return what ``payload`` would say if it were signed: to show it to who is to sign it.
+
+    Raises:
+        StatementRejected: malformed or oversized.
+    """
+    return _read_payload(payload)
 
 
 def read_statement(wire: bytes, event: str, keyring: Keyring) -> Statement:
