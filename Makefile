@@ -12,12 +12,13 @@ LOCKED := install --no-deps --require-hashes --only-binary :all: -r
 SELF := install --no-deps --no-build-isolation --no-index --editable .
 # A set-up that was interrupted leaves an environment without pip.
 HAS_PIP := $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade
+FUZZ_SECONDS ?= 3600
 UV := uv==0.13.9
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-header --python-version 3.11 --only-binary :all:
 PACKAGES := tickets admission store drivers config scanner sync screen central cli playground
 
-.PHONY: demo test heavy test-pretix record-pretix lock-pretix pictures lint types bench bench-central bench-readers nightly fuzz lock lock-check wheel release clean
+.PHONY: demo test heavy test-pretix record-pretix lock-pretix pictures lint types bench bench-central bench-readers nightly fuzz properties lock lock-check wheel release clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -92,7 +93,13 @@ bench-central: $(VENV)/.dev
 nightly: $(VENV)/.dev
 	@$(BIN)/python -m pytest -m nightly --timeout 3600
 
+# Every parser, grown by coverage: an hour over all of them, or make fuzz FUZZ_SECONDS=600.
 fuzz: $(VENV)/.dev
+	@nice $(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) --corpus build/fuzz/corpus \
+		--output build/fuzz/counts.json
+
+# The property tests with 5,000 examples each.
+properties: $(VENV)/.dev
 	@$(BIN)/python -m pytest -m "not heavy and not nightly" --hypothesis-profile nightly --timeout 3600
 
 lock: $(VENV)/.uv

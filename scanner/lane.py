@@ -201,9 +201,12 @@ class Lane:
         if seen is None:
             return
         entry = seen.direction is Direction.ENTRY  # an exit is never refused
+        knows_of_flood = self._sight.flood is not None
         if entry and not self._sight.worth_a_record(seen, now):
             self._step(Event.REFUSE)
             self._sight.ended(seen.identity, now, again=True)
+            if not knows_of_flood:
+                self._voice.flood()
             return
         failpoint("presented")
         self._present(self._showing_of(seen, now))
@@ -553,10 +556,8 @@ class Lane:
         if count := self._sight.folded(now):
             detail = "invalid codes, too many for a record each"
             self._real.note(Kind.FOLDED, lane=self.settings.name, counter=count, detail=detail)
-            self._voice.alert(
-                f"{count} invalid codes in a few seconds",
-                "Look who holds them up; valid tickets are still read",
-            )
+        if flood := self._sight.flood_over(now):
+            self._voice.flood_over(flood)
 
     # -- the supervisor ------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from admission.direction import Direction
-from admission.folding import InvalidCodes
+from admission.folding import Flood, InvalidCodes
 from admission.presentation import Views
 from scanner.books import Books
 from scanner.messages import Sighting
@@ -69,8 +69,17 @@ class Sight:
         """How many codes a folded record due now stands for; 0: none is due."""
         return self._invalid.due(now)
 
+    @property
+    def flood(self) -> Flood | None:
+        """The flood of invalid codes that goes on."""
+        return self._invalid.flood
+
+    def flood_over(self, now: float) -> Flood | None:
+        """The flood that has ended by now; told once."""
+        return self._invalid.over(now)
+
     def wake_at(self, free: bool) -> float | None:
-        """When `present` (of a free lane) or `folded` may have something to say."""
+        """When `present` (of a free lane), `folded` or `flood_over` may have something to say."""
         waits = [self._invalid.wake_at(), self._views.wake_at() if free else None]
         return min((at for at in waits if at is not None), default=None)
 

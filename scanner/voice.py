@@ -1,8 +1,10 @@
 """What a lane says to screens and followers. Spoken last: after record, metal and light."""
 
+import math
 from collections.abc import Callable
 
 from admission.errors import GateError
+from admission.folding import Flood
 from admission.lane_table import State
 from admission.verdict import NEXT_STEP, Verdict
 from scanner.showing import Showing
@@ -62,6 +64,22 @@ class Voice:
     def alert(self, cause: str, remedy: str, **facts: object) -> None:
         """Something the steward should look at now."""
         self._say("alert", cause=cause, remedy=remedy, **facts)
+
+    def flood(self) -> None:
+        """Invalid codes came too fast for a record each; said once, however long it goes on."""
+        self.alert(
+            "Somebody holds up many invalid codes, one after the other",
+            "Look who it is and take them aside; valid tickets are read as always",
+        )
+
+    def flood_over(self, flood: Flood) -> None:
+        """It has stopped."""
+        lasted = math.ceil((flood.last - flood.since) / 60) or 1
+        minutes = "a minute" if lasted == 1 else f"{lasted} minutes"
+        self.alert(
+            f"The invalid codes have stopped: {flood.codes} more than were noted, in {minutes}",
+            "Nothing to do; all of them are counted in the journal",
+        )
 
     def fault(self, name: str, error: GateError) -> None:
         """Something broke."""

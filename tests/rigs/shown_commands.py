@@ -59,7 +59,9 @@ BY_HAND = {
     "make bench-readers": LONG,
     "make bench-central": LONG,
     "make nightly": "its last run is in docs/nightly.md",
-    "make fuzz": "long; the same tests run with fewer examples in make test",
+    "make fuzz": "its last run is in docs/fuzzing.md; make heavy runs it with fewer inputs",
+    ".venv/bin/python -m tests.fuzz.run --runs 2000 cbor statement": "make heavy runs all targets",
+    "make properties": "long; the same tests run with fewer examples in make test",
 }
 """Command -> why no test runs it. Their words and options are checked all the same."""
 
