@@ -15,6 +15,7 @@ import time
 from hashlib import blake2b
 from pathlib import Path
 
+from config.memory import keep_off_disk
 from config.models import AdmitConfig
 from config.notify import notify
 from config.read import read_config
@@ -50,6 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     threading.excepthook = _die
     try:
+        keep_off_disk()
         _run(read_config(options.config), options.state / "sync", options.run)
     except GateError as error:
         sys.stderr.write(f"{error.cause}\n{error.remedy}\n")
