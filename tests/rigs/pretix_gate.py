@@ -106,6 +106,15 @@ class PretixGate:
         packed = self.rows().get(key)
         return unpack(packed) if packed else None
 
+    def listed(self) -> set[bytes]:
+        """Ticket keys of the list with its deltas."""
+        believed = self.believed
+        assert believed.newest_chain is not None
+        found = set(self.rows())
+        for key, ticket in believed.overlay(believed.newest_chain).items():
+            (found.discard if ticket is None else found.add)(key)
+        return found
+
     def rows(self) -> dict[bytes, bytes]:
         """Rows of the newest full list, by key."""
         chain = self.believed.newest_chain
