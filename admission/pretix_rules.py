@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
-from admission.json_logic import OPERATORS
+from admission.json_logic import COMPARISONS, OPERATORS
+from admission.pretix_explain import Comparison, Step, explain, is_told
 from admission.pretix_situation import COUNTS, OF_THE_CLOCK, VARIABLES, Dates, Situation
 
 MAX_RULES = 32_768
@@ -65,7 +66,7 @@ class Rules:
     """Whether the answer may change with time alone."""
 
     def refusal(self, situation: Situation) -> str | None:
-        """None: admitted. Else why not, for the steward; empty when there is nothing to add."""
+        """None: admitted. Else why not, for the steward, at most 120 characters; may be empty."""
         if self.fault:
             return self.fault
         program = self.program
@@ -73,7 +74,7 @@ class Rules:
             passed = program.value(situation) if isinstance(program, Call) else program
         except _FAULTS as error:
             return f"the rule fails: {str(error)[:80]}"
-        return None if passed else ""
+        return None if passed else _why(program, situation)
 
 
 def read_rules(text: str) -> Rules | None:
@@ -128,6 +129,27 @@ def _folded(call: Call) -> object:
     if call.situated or any(isinstance(argument, Call) for argument in call.arguments):
         return call
     return call.value(Situation(datetime.fromtimestamp(0, UTC), UTC))
+
+
+def _why(program: object, situation: Situation) -> str:
+    """In words why a program that gave false did so; whoever fails at that says nothing."""
+    try:
+        return explain(_step(program, situation), situation)
+    except _FAULTS:
+        return ""
+
+
+def _step(node: object, situation: Situation) -> Step:
+    if not isinstance(node, Call):
+        return Step("", bool(node))
+    holds = bool(node.value(situation))
+    if node.name in ("and", "or"):
+        return Step(node.name, holds, tuple(_step(one, situation) for one in node.arguments))
+    first = node.arguments[0] if node.arguments else None
+    if node.name not in COMPARISONS or not isinstance(first, Call) or not is_told(first.name):
+        return Step("", holds)
+    values = tuple(a.value(situation) if isinstance(a, Call) else a for a in node.arguments)
+    return Step(node.name, holds, (), Comparison(node.name, first.name, values))
 
 
 def _by_clock(call: Call) -> bool:

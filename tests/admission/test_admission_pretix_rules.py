@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from admission.direction import Direction
 from admission.history import Standing, Use
 from admission.json_logic import OPERATORS
+from admission.pretix_explain import is_told
 from admission.pretix_rules import MAX_CALLS, MAX_DEPTH, MAX_RULES, read_rules
 from admission.pretix_situation import COUNTS, VARIABLES, Dates, Situation
 from tests.admission.admission_cases import ENTRY, EXIT
@@ -437,3 +438,51 @@ def test_no_time_of_a_use_raises(when: float) -> None:
     rules = read_rules('{"<": [{"var": "entries_today"}, 1]}')
     assert rules is not None
     rules.refusal(situation(NOW, strange))
+
+
+# -- what the steward is told ----------------------------------------------------------------------
+
+EARLY = {"isAfter": [var("now"), {"buildTime": ["date_admission"]}, 10]}
+OVER = {"isBefore": [var("now"), {"buildTime": ["custom", "2019-12-31T10:00:00Z"]}]}
+OTHER_KIND = {"==": [var("product"), 2]}
+THIRD = {"<": [var("entries_today"), 1]}
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        (OTHER_KIND, "not with this kind of ticket"),
+        ({"inList": [var("variation"), []]}, "not with this kind of ticket"),
+        ({"inList": [var("gate"), []]}, "not at this gate"),
+        ({"==": [var("now_isoweekday"), 7]}, "not on this day of the week"),
+        (EARLY, "only after 17:50 JST"),
+        (OVER, "only before 2019-12-31 19:00 JST"),
+        (THIRD, "entries today: 1"),
+        ({"==": [{"entries_before": [CUTOFF]}, 7]}, "entries before then: 0"),
+        ({">": [var("minutes_since_last_entry"), 9000]}, "minutes since the last entry: 1020"),
+        ({"==": [var("entry_status"), "absent"]}, "has not left"),
+        ({"and": [THIRD, EARLY]}, "only after 17:50 JST"),
+        ({"and": [THIRD, OTHER_KIND]}, "not with this kind of ticket"),
+        ({"or": [OTHER_KIND, EARLY]}, "only after 17:50 JST"),
+        ({"or": [OTHER_KIND, {"and": [EARLY, THIRD]}]}, "only after 17:50 JST"),
+        ({"and": [{"or": [True, OTHER_KIND]}, THIRD]}, "entries today: 1"),
+        ({"and": [False, True]}, ""),
+        (
+            {"==": [1, var("product"), 2]},
+            "the rule fails: same() takes 2 positional arguments but 3",
+        ),
+        ({"<": [2, var("product")]}, ""),
+        ({"<": [var("now"), 7]}, ""),
+        ({"or": []}, ""),
+    ],
+)
+def test_a_refusal_tells_what_the_guest_can_do_about_it(rules: object, told: str) -> None:
+    """Eight in the morning before the doors; where one thing would do, the easiest."""
+    said = why(rules, at("2020-01-01 08:00"), IN, dates=DATES)
+    assert said is not None
+    assert said.startswith(told)
+    assert bool(said) is bool(told)
+
+
+def test_there_are_words_for_all_that_rules_can_ask() -> None:
+    assert all(is_told(name) for name in [*VARIABLES, *COUNTS])

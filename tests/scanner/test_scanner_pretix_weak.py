@@ -4,10 +4,13 @@ The numbers are those of a study of libpretixsync 8ebc571; what is about uploads
 clocks of the others is shown where it is built (sync, scanner/clock).
 """
 
+from dataclasses import replace
+
 import pytest
 
 from admission.clock import ClockState
 from admission.direction import Direction
+from admission.history import Standing
 from admission.pretix_situation import Dates
 from admission.rules import Fallback, GatePolicy
 from admission.verdict import Reason
@@ -156,6 +159,19 @@ def test_two_forced_entries_and_one_exit_let_the_guest_back_in() -> None:
     desk.record(key_of(b"paid"), Direction.EXIT, "all", at(DOORS) + 180)
     assert desk.show("paid", "all", "in", "2020-01-01 11:00") == "ok"
     assert desk.show("paid", "all", "in", "2020-01-01 11:01") == "already_redeemed"
+
+
+def test_an_exit_gives_the_entry_back_once_its_guest_is_through() -> None:
+    """They may still turn round, while somebody else shows a copy at the entrance."""
+    desk = Desk()
+    assert desk.show("paid", "all", "in", DOORS) == "ok"
+    key = key_of(b"paid")
+    desk.record(key, Direction.EXIT, "all", at(DOORS) + 60)
+    leaving, left = replace(desk.uses[key][-1], standing=Standing.OPEN), desk.uses[key][-1]
+    desk.uses[key][-1] = leaving
+    assert desk.show("paid", "all", "in", "2020-01-01 10:02") == "already_redeemed"
+    desk.uses[key][-1] = left
+    assert desk.show("paid", "all", "in", "2020-01-01 10:02") == "ok"
 
 
 def test_the_entrance_that_takes_unpaid_guests_says_so_and_still_refuses() -> None:
