@@ -62,7 +62,7 @@ heavy: $(VENV)/.dev
 # ~/.cache/admit-pretix and migrates its databases: some minutes.
 test-pretix: $(VENV)/.dev
 	@$(BIN)/python -m tests.rigs.pretix_database
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m heavy --timeout 900 tests/pretix
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m heavy --timeout 1500 tests/pretix
 
 # What pretix answered, for the tests that run without it.
 record-pretix: $(VENV)/.dev
