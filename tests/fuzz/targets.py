@@ -7,7 +7,14 @@ its parser's docstring names, and checks what must hold of what was read.
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.fuzz import device_targets, file_targets, server_targets, socket_targets, ticket_targets
+from tests.fuzz import (
+    device_targets,
+    file_targets,
+    pretix_targets,
+    server_targets,
+    socket_targets,
+    ticket_targets,
+)
 
 Target = Callable[[bytes], object]
 
@@ -16,6 +23,7 @@ TARGETS: Mapping[str, Target] = {
     **device_targets.TARGETS,
     **socket_targets.TARGETS,
     **server_targets.TARGETS,
+    **pretix_targets.TARGETS,
     **file_targets.TARGETS,
 }
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from drivers.messages import card_from_json
 from tests.rigs import pretix_codes
-from tickets import base45, cbor, cose
+from tickets import base45, cbor, ceremony, cose
 from tickets.attacks import StatementRejected
 from tickets.bodies import Keyset
 from tickets.cards import CardMalformed
@@ -22,7 +22,9 @@ from tickets.parse import parse, read_opaque
 from tickets.pretix_sig1 import InvalidPretixKey, key_from_valid_keys, read_sig1
 from tickets.protobuf import ProtobufError, message
 from tickets.rows import MalformedRows, inflate, pack, unpack_all
+from tickets.sealing import NotSealedForUs, open_sealed
 from tickets.statements import keyring_from, read_statement, sign_statement
+from tickets.strength import code_bits
 from tickets.typed import read_typed
 
 EVENT = "FUZZ"
@@ -167,6 +169,25 @@ def statement_payload(data: bytes) -> None:
         read_statement(b"\x82" + b"".join(envelopes), EVENT, KEYRING)
 
 
+def root_request(data: bytes) -> None:
+    """A request for a root's signature, on a stick that went from hand to hand."""
+    with suppress(ceremony.RequestFault):
+        request = ceremony.from_text(data)
+        assert ceremony.from_text(ceremony.to_text(request).encode()) == request
+
+
+def sealed(data: bytes) -> None:
+    """Sealed by nobody for this key."""
+    with suppress(NotSealedForUs):
+        open_sealed(_seed(HOLDER), data)
+
+
+def code_strength(data: bytes) -> None:
+    """How hard a code is to guess."""
+    text = data.decode("utf-8", "replace")
+    assert 0 <= code_bits(text[: len(text) // 2], text[len(text) // 2 :]) < 8 * 4096
+
+
 def rows(data: bytes) -> None:
     """Rows of a list; each is what it would be packed to."""
     with suppress(MalformedRows):
@@ -233,6 +254,9 @@ TARGETS = {
     "cbor": cbor_value,
     "statement": statement,
     "statement_payload": statement_payload,
+    "root_request": root_request,
+    "sealed": sealed,
+    "code_strength": code_strength,
     "rows": rows,
     "compressed": compressed,
     "ndef": ndef,
