@@ -1,6 +1,9 @@
 """A code that pretix has signed is a ticket without a list; any other is left to the list."""
 
+import json
 from base64 import b64encode
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -62,6 +65,46 @@ def test_zero_is_no_limit_no_variation_and_no_subevent():
         issuer=cose.key_id(KEY),
         pretix=PretixRight(7),
     )
+
+
+RECORDED = Path(__file__).parents[1] / "pretix" / "recorded" / "exchanges.json"
+
+
+def sold():
+    """(keys of its event, position) of all tickets that a real pretix told of (tests/pretix)."""
+    told = [json.loads(line) for line in RECORDED.read_text().splitlines()]
+    bodies = [(each["path"].split("/"), each["body"]) for each in told if each["method"] == "GET"]
+    keys = {
+        body["slug"]: tuple(map(key_from_valid_keys, body["valid_keys"]["pretix_sig1"]))
+        for _, body in bodies
+        if "valid_keys" in body
+    }
+    for path, body in bodies:
+        if path[-1].startswith("?") and path[-2] == "orders":
+            for order in body["results"]:
+                yield from ((keys[path[6]], position) for position in order["positions"])
+
+
+def unix(text):
+    return None if text is None else int(datetime.fromisoformat(text).timestamp())
+
+
+def test_every_code_that_a_real_pretix_sold_says_what_its_api_says():
+    """Signed ones of two events with keys of their own; a third event sells plain ones."""
+    signed = plain = 0
+    for keys, position in sold():
+        found = read(position["secret"].encode(), trust_of("FEST26", {}, pretix_keys=keys))
+        if not keys:
+            plain += 1
+            assert found.format is Format.OPAQUE
+            continue
+        signed += 1
+        right = PretixRight(position["item"], position["variation"], position["subevent"])
+        assert found.pretix == right, position["secret"]
+        assert found.valid_from == unix(position["valid_from"])
+        assert found.valid_until == unix(position["valid_until"])
+    assert signed >= 70
+    assert plain >= 5
 
 
 def test_our_rig_makes_the_same_codes_as_pretix():
