@@ -1,12 +1,23 @@
 """The recorded exchanges are complete enough to test against without a pretix."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
 from tests.rigs.pretix_record import recorded_exchanges
 from tests.rigs.pretix_rules import SERIES_RULES, rules_with
 from tests.rigs.pretix_verdicts import Verdict, recorded_plan, recorded_verdicts, scans
+
+OPERATORS = {
+    "and", "or", "<", "<=", ">", ">=", "==", "!=", "inList", "isBefore", "isAfter", "buildTime",
+    "objectList", "lookup", "var", "entries_since", "entries_before", "entries_days_since",
+    "entries_days_before",
+}  # fmt: skip
+VARIABLES = {
+    "product", "variation", "gate", "now", "now_isoweekday", "entries_number", "entries_today",
+    "entries_days", "minutes_since_last_entry", "minutes_since_first_entry", "entry_status",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +67,16 @@ def test_every_rule_has_a_list(verdicts: list[Verdict]) -> None:
         assert named[name] == rule
 
 
+def test_rules_hold_every_operator_variable_and_time() -> None:
+    """The whole dialect that pretix' API accepts, each at least once."""
+    lists = [row["rules"] for kept in recorded_exchanges() for row in _lists(kept)]
+    assert set(_keys(lists)) >= OPERATORS
+    named = list(_named(lists, "var"))
+    assert {name for name in named if isinstance(name, str)} >= VARIABLES
+    times = {words[0] for words in _named(lists, "buildTime") if isinstance(words, list)}
+    assert times == {"custom", "customtime", "date_from", "date_to", "date_admission"}
+
+
 def test_nothing_of_the_recording_machine_is_kept() -> None:
     """No address of it, no usable token."""
     text = "".join(str(kept) for kept in recorded_exchanges())
@@ -70,7 +91,25 @@ def test_nothing_of_the_recording_machine_is_kept() -> None:
 
 def _lists(kept: dict[str, object]) -> list[dict[str, object]]:
     body = kept["body"]
-    if str(kept["path"]).endswith("/checkinlists/") and isinstance(body, dict):
+    if "/checkinlists/" in str(kept["path"]) and isinstance(body, dict):
         rows: list[dict[str, object]] = body["results"]
         return rows
     return []
+
+
+def _keys(tree: object) -> Iterator[str]:
+    """Every key of every object in a tree of JSON."""
+    if isinstance(tree, dict):
+        yield from tree
+    below = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    for branch in below:
+        yield from _keys(branch)
+
+
+def _named(tree: object, key: str) -> Iterator[object]:
+    """What stands under a key, anywhere in a tree of JSON."""
+    if isinstance(tree, dict) and key in tree:
+        yield tree[key]
+    below = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    for branch in below:
+        yield from _named(branch, key)

@@ -68,9 +68,9 @@ class Recorder:
         stamps = [""]
         for event in self.plan.events:
             for path in PER_EVENT:
-                answer = self.api.get(self.server.event_path(event, path))
-                if answer.status_code != 404:
-                    self.keep(answer)
+                found = self.keep(self.api.get(self.server.event_path(event, path)))
+                while found.get("next"):
+                    found = self.keep(self.api.get(found["next"]))
             pages = self.api.pages(self.server.event_path(event, "orders/"), exclude=EXCLUDED)
             for page in pages:
                 self.keep(page)
