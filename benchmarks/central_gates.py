@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from nacl.signing import SigningKey
 
+from store.heads import head_to_json, sign_head
 from store.records import GENESIS, Entry, Kind, Record, chain_hash, entry_to_json
 
 TURNED_BACK = 0.1
@@ -77,7 +78,7 @@ class Gate:
         self._name, self._token = plan["gates"][number]
         self._chance = random.Random(number)
         self._key, self._epoch = SigningKey(os.urandom(32)), os.urandom(8).hex()
-        self._seq, self._head = 0, GENESIS
+        self._seq, self._head, self._device = 0, GENESIS, ""
         self.line = Line(plan["url"])
 
     async def enrol(self) -> None:
@@ -87,6 +88,7 @@ class Gate:
         body["public_key"] = self._key.verify_key.encode().hex()
         status, told = await self.line.ask("POST", "/v1/enrol", body)
         assert status == 201, told
+        self._device = told["device"]
         nonce = os.urandom(16).hex()
         signed = self._key.sign(f"admit-token\n{told['device']}\n0\n{nonce}".encode()).signature
         request = {"device": told["device"], "at": 0, "nonce": nonce}
@@ -150,7 +152,11 @@ class Gate:
             await self._upload(records)
 
     async def _upload(self, records: list[dict[str, Any]]) -> None:
-        body = {"epoch": self._epoch, "records": records}
+        tip = self._seq, self._head
+        signed = sign_head(
+            self._key, self._device, bytes.fromhex(self._epoch), tip, int(time.time())
+        )
+        body = {"epoch": self._epoch, "head": head_to_json(signed), "records": records}
         began = time.monotonic()
         status, told = await self._ask("POST", "/v1/records", body)
         self.heard.upload_s.append(time.monotonic() - began)

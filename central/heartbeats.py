@@ -2,18 +2,22 @@
 
 import json
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
-from central.bodies import Body
+from central.bodies import Body, hex_bytes
 from central.enrolment import device_named
-from central.errors import CentralFault, malformed
+from central.errors import CentralFault, ProtocolError, malformed
 from central.event import Central
+from central.heads import HEADS, head_of
 from central.inserts import next_number
-from central.questions import Row, only_told
+from central.questions import Question, Row, only_told
+from central.runs import RUNS, hear
 from central.schema import command, device
 from central.statements import signed_time
 from central.tokens import Caller
+from store.heads import head_to_json
 
 REPEATED = 60.0
 """Seconds a command is repeated for after it was first sent: an answer may get lost. Commands do
@@ -28,14 +32,32 @@ def heartbeat(central: Central, caller: Caller, body: Body) -> dict[str, object]
     if not isinstance(health, dict):
         raise malformed("health is not a JSON object")
     now = central.now()
-    asked = [(_DUE, {"name": caller.device, "now": now})]
+    epoch = _journal_of(health)
+    asked: list[Question] = [
+        (_DUE, {"name": caller.device, "now": now}),
+        (RUNS, {"name": caller.device}),
+        (HEADS, {"by": caller.device, "in_epoch": epoch}),
+    ]
     with central.database.judging([caller.device.encode()], asked=asked) as (connection, told):
+        hear(connection, now, caller.device, told[1], health)
         only_told(connection)
         mine = update(device).where(device.c.device == caller.device)
         connection.execute(mine.values(health=json.dumps(health), last_contact=now))
         _repeat(connection, told[0], now)
     commands = [json.loads(row["body"]) for row in told[0]]
-    return {"time": signed_time(central, nonce), "commands": commands}
+    answer: dict[str, object] = {"time": signed_time(central, nonce), "commands": commands}
+    if told[2]:
+        answer["known"] = head_to_json(head_of(told[2][0]))
+    return answer
+
+
+def _journal_of(health: dict[str, Any]) -> bytes:
+    """Epoch of the journal that the gate says it writes; empty: it does not say."""
+    journal = health.get("journal")
+    try:
+        return hex_bytes(journal["epoch"], 8, "epoch") if isinstance(journal, dict) else b""
+    except (KeyError, ProtocolError):
+        return b""
 
 
 _DUE = (

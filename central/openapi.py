@@ -20,6 +20,7 @@ Json = dict[str, Any]
 _WHOLE: Json = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 _TRUTH: Json = {"type": "boolean"}
 _BASE64: Json = {"type": "string", "contentEncoding": "base64"}
+_SIGNATURE: Json = {"type": "string", "pattern": "^[A-Za-z0-9+/]{85}[AQgw]==$"}
 _ANY_HEX = "^([0-9a-f]{2}){0,32}$"
 _WAY: Json = {"enum": ["entry", "exit"]}
 _ERRORS = {
@@ -62,7 +63,7 @@ def _paths() -> Json:
         "/v1/token": {"post": _OPEN | _call("token", "Bearer", "TokenBody", also=_SIGNED)},
         "/v1/statements": {"get": _call("statements", "Statements", parameters=[after])},
         "/v1/lists/{hash}": {"get": _list_call()},
-        "/v1/records": {"post": _call("records", "Answers", "RecordsBody")},
+        "/v1/records": {"post": _call("records", "Answers", "RecordsBody", also=_HEAD)},
         "/v1/claims": {
             "post": _call("claim", "Claimed", "ClaimBody", also=_OTHERS | _REUSED),
             "get": _call("open_claims", "OpenClaims", parameters=[opened]),
@@ -81,6 +82,7 @@ _OPEN: Json = {"security": []}
 """Made without a bearer."""
 _TOKEN = {403: "`token_refused`: unknown, expired, used, or of another gate; or `device_revoked`"}
 _SIGNED = {401: "`signature_refused`: unknown device, wrong signature, or a nonce used before"}
+_HEAD = {403: "`head_refused`: the device key did not sign the head; or `device_revoked`"}
 _OTHERS = {403: "`claim_of_another_device`, or `device_revoked`"}
 _REUSED = {409: "`presentation_reused`: the presentation holds a claim for something else"}
 _NO_PATH = {404: "`no_such_call`: the presentation holds a slash"}
@@ -119,7 +121,7 @@ def _list_call() -> Json:
 
 
 def _schemas() -> Json:
-    return _bodies() | _answers() | {"Entry": _entry(), "Plain": _plain()}
+    return _bodies() | _answers() | {"Entry": _entry(), "Head": _head(), "Plain": _plain()}
 
 
 def _bodies() -> Json:
@@ -134,10 +136,11 @@ def _bodies() -> Json:
             device=_text(16),
             at=_time(),
             nonce=_hex(16),
-            signature={"type": "string", "pattern": "^[A-Za-z0-9+/]{85}[AQgw]==$"},
+            signature=_SIGNATURE,
         ),
         "RecordsBody": _object(
             epoch=_hex(8),
+            head=_ref("Head"),
             records={
                 "type": "array",
                 "maxItems": records.MOST,
@@ -164,7 +167,7 @@ def _answers() -> Json:
     claimed["reason"] = {"enum": [*(reason.value for reason in Reason), claims.ANNULLED]}
     redemption = use | {"cursor": _WHOLE, "direction": _WAY, "device": _hex(8), "epoch": _hex(8)}
     told = {"result": {"enum": ["stored", "duplicate", "parked", "fork"]}, "conflict": _ref("Use")}
-    told |= {"seq": {"type": ["integer", "null"]}, "reason": {"type": "string"}}
+    told |= {"seq": {"type": ["integer", "null"]}, "reason": {"type": "string"}, "hash": _hex(32)}
     counter = {"type": "integer", "minimum": 0, "maximum": MAX_TIME}
     conflict = {"cursor": _WHOLE, "presentation": _hex(16), "other": _ref("Use"), "stands": _TRUTH}
     statement = {"cursor": _WHOLE, "type": {"enum": [t.value for t in Type]}, "serial": _WHOLE}
@@ -177,8 +180,15 @@ def _answers() -> Json:
         ),
         "Bearer": _object(bearer=_text(128), expires=_time()),
         "Statements": _page("statements", _fields(statement | {"wire": _BASE64}), statements.PAGE),
-        "Answers": _object(
-            answers=_rows(_fields(told, optional=["reason", "conflict"]), records.MOST)
+        "Answers": _fields(
+            {
+                "answers": _rows(
+                    _fields(told, optional=["reason", "conflict", "hash"]), records.MOST
+                ),
+                "known": _ref("Head"),
+                "missing": _rows(_rows(_WHOLE, 2), records.MOST_GAPS),
+            },
+            optional=["known", "missing"],
         ),
         "Use": _fields(use),
         "Claimed": _fields(claimed, optional=["reason", "gate", "at"]),
@@ -190,7 +200,10 @@ def _answers() -> Json:
             feeds.PAGE,
         ),
         "Conflicts": _page("conflicts", _fields(conflict), feeds.PAGE),
-        "Beat": _object(time=_BASE64, commands=_rows(_command(), 32)),
+        "Beat": _fields(
+            {"time": _BASE64, "commands": _rows(_command(), 32), "known": _ref("Head")},
+            optional=["known"],
+        ),
         "Nothing": {"type": "object"},
     }
 
@@ -221,6 +234,12 @@ def _entry() -> Json:
     linked = {"seq": _WHOLE | {"minimum": 1}, "prev": _hex(32), "hash": _hex(32)}
     entry = _fields(linked | kinds, optional=[name for name in FIELDS if name != "kind"])
     return entry | {"additionalProperties": False}
+
+
+def _head() -> Json:
+    """Where a journal stands, signed, as `store.heads.head_to_json` writes it."""
+    seconds, number = (_WHOLE | {"maximum": most} for most in (int(LATEST) - 1, 2**53 - 1))
+    return _object(epoch=_hex(8), seq=number, hash=_hex(32), at=seconds, signature=_SIGNATURE)
 
 
 def _plain() -> Json:

@@ -12,16 +12,19 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
+from central.alarms import Piece, raise_alarm
 from central.bodies import Body, hex_bytes, read_json
 from central.counting import by_key, tickets
 from central.entries import Parked, read_entry
 from central.errors import malformed
 from central.event import POLICY, Central, policy_of
+from central.heads import HEADS, Heads, read_head
 from central.inserts import insert_new, statement_for
 from central.questions import Question, Row, only_told
 from central.redemptions import Books, conflict_of
-from central.schema import alarm, device, journal, parked, record
+from central.schema import device, journal, parked, record
 from central.tokens import Caller
+from store.heads import Head, head_to_json
 from store.records import Entry, Kind, entry_to_json
 
 MOST = 500
@@ -30,6 +33,15 @@ SLICE = 25
 """Records of one transaction: some ten milliseconds."""
 MOST_RAW = 65_536
 """Characters of a parked record that are kept."""
+MOST_PARKED = 10_000
+"""Parked records of one gate that are kept; beyond, it floods us, and has them in its journal."""
+MOST_BODIES = 8
+"""Bodies of one number that are kept: two contradict each other, more say nothing new."""
+RESTORED = "restored:"
+"""How the detail of the record begins that a gate begins a journal with after ending another."""
+GAP_LASTS = 60.0
+"""Seconds after which missing records are asked for: before, others overtake them."""
+MOST_GAPS = 16
 
 
 def take_records(central: Central, caller: Caller, raw: bytes) -> dict[str, object]:
@@ -43,13 +55,51 @@ def take_records(central: Central, caller: Caller, raw: bytes) -> dict[str, obje
     batch = body.get("records")
     if not isinstance(batch, list) or len(batch) > MOST:
         raise malformed(f"records is not a list of at most {MOST}")
+    head = read_head(central, caller, body.get("head"), epoch)
+    if any((_seq_of(raw) or 0) > head.seq for raw in batch):
+        raise malformed("head.seq is behind a record that it goes with")
+    return take_batch(central, caller, epoch, [head], batch)
+
+
+def take_batch(
+    central: Central, caller: Caller, epoch: bytes, heads: Sequence[Head], batch: Sequence[object]
+) -> dict[str, object]:
+    """Take the records of one journal, and what its gate signed of it.
+
+    Args:
+        heads: Verified, in the order in which they were signed.
+    """
     answers: list[dict[str, object]] = []
-    for part in _slices(batch):
-        answers += _Upload(central, caller, epoch).take(part)
-    return {"answers": answers}
+    for part in list(_slices(batch)) or [[]]:
+        upload = _Upload(central, caller, epoch)
+        answers += upload.take(part, heads)
+        heads = ()
+    return {"answers": answers} | upload.of_journal
 
 
-def _slices(batch: list[object]) -> Iterator[list[object]]:
+_LASTING = select(journal.c.highest).where(
+    journal.c.device == bindparam("by"),
+    journal.c.epoch == bindparam("in_epoch"),
+    journal.c.gap_since <= bindparam("before"),
+)
+"""A journal of which records are missing for so long that nothing overtakes them any more."""
+
+
+def _missing(connection: Connection, name: str, epoch: bytes) -> list[list[int]]:
+    """First and last numbers of the first gaps of a journal."""
+    here = [
+        select(table.c.seq).where(table.c.device == name, table.c.epoch == epoch)
+        for table in (record, parked)
+    ]
+    seqs = here[0].union(here[1].where(parked.c.seq.is_not(None))).subquery()
+    before = func.lag(seqs.c.seq, 1, 0).over(order_by=seqs.c.seq).label("before")
+    pairs = select(seqs.c.seq, before).subquery()
+    gaps_ = select(pairs.c.before, pairs.c.seq).where(pairs.c.seq - pairs.c.before > 1)
+    rows = connection.execute(gaps_.order_by(pairs.c.seq).limit(MOST_GAPS))
+    return [[row.before + 1, row.seq - 1] for row in rows]
+
+
+def _slices(batch: Sequence[object]) -> Iterator[Sequence[object]]:
     """Cut a batch into transactions; never before a `resumed`, which belongs to its scan.
 
     Between the two the guest would count as inside twice, and a conflict would be told.
@@ -108,18 +158,27 @@ class _Upload:
         self._bodies: dict[bytes, list[dict[str, Any]]] = {}
         """This gate's records as JSON, by presentation, those that were here first."""
         self._new: list[dict[str, object]] = []
+        self.of_journal: dict[str, object] = {}
+        """What is known of the journal: its farthest head, and what has been missing for long."""
 
-    def take(self, batch: list[object]) -> list[dict[str, object]]:
-        """Take each record; conflicts are judged when all of them are in."""
+    def take(self, batch: Sequence[object], heads: Sequence[Head] = ()) -> list[dict[str, object]]:
+        """Take heads, then each record; conflicts are judged when all of them are in."""
         entries = [self._read(raw) for raw in batch]
         good = [entry for entry in entries if isinstance(entry, Entry)]
         named = {e.record.presentation: None for e in good if e.record.presentation}
         judged = self._central.database.judging(
-            [self._caller.device.encode()], named, asked=self._asked(good, named)
+            [self._caller.device.encode()], named, asked=self._asked(good, named, heads)
         )
         with judged as (connection, told):
             self._connection = connection
             self._look_up(told[0], told[1])
+            self._heads = Heads(connection, self._caller, self._now, told[4])
+            for head in heads:
+                held = self._known.get(head.seq)
+                self._heads.take(head, held[0] if held else None)
+            if told[5]:
+                missing = _missing(connection, self._caller.device, self._epoch)
+                self.of_journal["missing"] = missing
             taken = [
                 (raw, *self._take(raw, entry)) for raw, entry in zip(batch, entries, strict=True)
             ]
@@ -132,15 +191,25 @@ class _Upload:
             if self._new:
                 connection.execute(_INSERT, self._new)
             self._note_journal()
+            self._heads.keep()
+            if (known := self._heads.farthest) is not None:
+                self.of_journal["known"] = head_to_json(known)
             books.keep()
             return [self._answer(raw, result, entry, books) for raw, result, entry in taken]
 
-    def _asked(self, entries: list[Entry], named: Collection[bytes]) -> list[Question]:
-        """Neighbours of these records, those of the same presentations, what their tickets may."""
+    def _asked(
+        self, entries: list[Entry], named: Collection[bytes], heads: Sequence[Head]
+    ) -> list[Question]:
+        """Neighbours of these records, those of the same presentations, what their tickets may,
+        the journal's heads, and whether it has a gap that lasts."""
         near = {entry.seq + step for entry in entries for step in (-1, 0, 1)}
+        near |= {head.seq for head in heads}
         mine = {"by": self._caller.device, "in_epoch": self._epoch, "near": list(near)}
         keys = {entry.record.ticket_key for entry in entries if entry.record.ticket_key}
-        return [(_NEAR, mine), (_SAME, {"named": list(named)}), POLICY, tickets(keys)]
+        told = {"by": self._caller.device, "in_epoch": self._epoch}
+        same = (_SAME, {"named": list(named)})
+        lasting = (_LASTING, told | {"before": self._now - GAP_LASTS})
+        return [(_NEAR, mine), same, POLICY, tickets(keys), (HEADS, told), lasting]
 
     def _look_up(self, near: Sequence[Row], same: Sequence[Row]) -> None:
         for row in near:
@@ -171,46 +240,107 @@ class _Upload:
         if (known := self._known.get(entry.seq)) is not None:
             if known[0] == entry.hash:
                 return {"result": "duplicate"}, entry
-            self._alarm("fork", f"two records have number {entry.seq} of {self._epoch.hex()}")
-            self._park(raw, "fork")
-            return {"result": "fork"}, None
-        self._check_chain(entry)
+            return self._fork(raw, entry, known[0])
         told = entry_to_json(entry)
+        self._check_chain(entry, told)
+        self._heads.compare(entry.seq, entry.hash, told)
+        if entry.record.kind is Kind.FAULT and entry.record.detail.startswith(RESTORED):
+            name = self._epoch.hex()
+            detail = f"the gate has begun journal {name} anew, {entry.record.detail[:200]}"
+            self._alarm("restored", detail, name, [("record", told)])
         if entry.record.presentation:
             self._bodies.setdefault(entry.record.presentation, []).append(told)
-        row = {"device": self._caller.device, "epoch": self._epoch, "seq": entry.seq}
-        row |= {"hash": entry.hash, "prev": entry.prev, "received": self._now}
-        row |= {"body": json.dumps(told)}
-        row |= {"kind": entry.record.kind.value, "presentation": entry.record.presentation}
-        self._new.append(row)
+        self._new.append(self._row(entry, told, self._epoch))
         self._known[entry.seq] = entry.hash, entry.prev
         self._count(entry.seq)
         return {"result": "stored"}, entry
 
-    def _check_chain(self, entry: Entry) -> None:
+    def _row(self, entry: Entry, told: dict[str, Any], epoch: bytes) -> dict[str, object]:
+        row = {"device": self._caller.device, "epoch": epoch, "seq": entry.seq}
+        row |= {"hash": entry.hash, "prev": entry.prev, "received": self._now}
+        row |= {"body": json.dumps(told)}
+        return row | {"kind": entry.record.kind.value, "presentation": entry.record.presentation}
+
+    def _fork(
+        self, raw: object, entry: Entry, held: bytes
+    ) -> tuple[dict[str, object], Entry | None]:
+        """Keep a second record of one number as evidence; what happened at the lane counts.
+
+        Who holds the device key could as well begin another journal: that it counts gives nobody
+        more than they have, and the guest who did go in is known to the other gates.
+        """
+        told = entry_to_json(entry)
+        first = select(record.c.body).where(
+            record.c.device == self._caller.device,
+            record.c.epoch == self._epoch,
+            record.c.seq == entry.seq,
+        )
+        stored = self._connection.execute(first).scalar()
+        pieces: list[Piece] = [("record", json.loads(stored))] if stored else []
+        pieces += [("record", told), *self._heads.pieces()]
+        name = self._epoch.hex()
+        detail = f"journal {name} goes two ways: two records have number {entry.seq}"
+        self._alarm("fork", detail, name, pieces)
+        kept = self._park(raw, "fork")
+        answer: dict[str, object] = {"result": "fork", "hash": held.hex()}
+        if entry.record.presentation is None or not kept:
+            return answer, None
+        beside = self._bodies.setdefault(entry.record.presentation, [])
+        if told["hash"] not in {body["hash"] for body in beside}:
+            beside.append(told)
+            aside = blake2b(b"fork" + self._epoch + entry.hash, digest_size=8).digest()
+            self._new.append(self._row(entry, told, aside))
+        return answer, entry
+
+    def _check_chain(self, entry: Entry, told: dict[str, Any]) -> None:
         """A record that does not link to its neighbours is taken all the same, with an alarm."""
         before, after = self._known.get(entry.seq - 1), self._known.get(entry.seq + 1)
         if (before and before[0] != entry.prev) or (after and after[1] != entry.hash):
-            self._alarm("chain", f"record {entry.seq} of {self._epoch.hex()} links to another")
+            detail = f"record {entry.seq} of {self._epoch.hex()} links to another"
+            self._alarm("chain", detail, self._epoch.hex(), [("record", told)])
 
     def _count(self, seq: int) -> None:
         self._seen += 1
         self._highest = max(self._highest, seq)
 
-    def _park(self, raw: object, reason: str) -> None:
+    def _park(self, raw: object, reason: str) -> bool:
+        """Keep a record aside; False: it is one of too many."""
         text = json.dumps(raw)[:MOST_RAW]
         identity = f"{self._caller.device} {self._epoch.hex()} {text}".encode()
+        digest = blake2b(identity, digest_size=32).digest()
         seq = _seq_of(raw)
-        row = {"device": self._caller.device, "epoch": self._epoch, "seq": seq, "raw": text}
-        row |= {"digest": blake2b(identity, digest_size=32).digest()}
-        new = insert_new(self._connection, parked, row | {"reason": reason, "received": self._now})
+        if not self._has_room(digest, seq):
+            detail = f"journal {self._epoch.hex()} floods this server with what it cannot take"
+            self._alarm("flood", detail, self._epoch.hex(), [])
+            return False
+        row: dict[str, Any] = {"device": self._caller.device, "epoch": self._epoch, "seq": seq}
+        row |= {"raw": text, "digest": digest, "reason": reason, "received": self._now}
+        new = insert_new(self._connection, parked, row)
         if new and seq is not None and reason != "fork":
             self._count(seq)  # it has come, so there is no gap
+        return True
 
-    def _alarm(self, name: str, detail: str) -> None:
-        digest = blake2b(f"{self._caller.device} {name} {detail}".encode(), digest_size=32)
-        row = {"name": name, "device": self._caller.device, "detail": detail, "raised": self._now}
-        insert_new(self._connection, alarm, row | {"digest": digest.digest()})
+    def _has_room(self, digest: bytes, seq: int | None) -> bool:
+        """Whether one more may be parked: few of one number, and not too many of one gate."""
+        here = (parked.c.epoch == self._epoch) & (parked.c.seq == (seq or 0))
+        count = select(
+            func.count(),
+            func.coalesce(func.sum(case((here, 1), else_=0)), 0),
+            func.coalesce(func.sum(case((parked.c.digest == digest, 1), else_=0)), 0),
+        ).where(parked.c.device == self._caller.device)
+        every, same, this = self._connection.execute(count).one()
+        return bool(this) or (every < MOST_PARKED and same < MOST_BODIES)
+
+    def _alarm(self, name: str, detail: str, about: str, pieces: Sequence[Piece]) -> None:
+        raise_alarm(
+            self._connection,
+            self._now,
+            self._caller.device,
+            name,
+            detail,
+            about=about,
+            pieces=pieces,
+        )
 
     def _note_journal(self) -> None:
         """Keep how complete the journal is: fewer records than the highest number is a gap."""

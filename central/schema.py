@@ -17,9 +17,9 @@ from sqlalchemy import (
     literal_column,
 )
 
-VERSION = "5"
+VERSION = "6"
 """Raised with every change of the tables."""
-GROWN_FROM = frozenset({"1", "2", "3", "4"})
+GROWN_FROM = frozenset({"1", "2", "3", "4", "5"})
 """Versions that lack nothing but whole tables: their databases get these when they are opened."""
 METADATA = MetaData()
 
@@ -205,7 +205,9 @@ Index("redemption_ticket", redemption.c.ticket_key, redemption.c.list)
 reading = _table(
     "reading",
     Column("presentation", LargeBinary, primary_key=True, comment="of a redemption"),
-    Column("counter", Whole, nullable=False, comment="of the card's message, or time of the live code"),
+    Column(
+        "counter", Whole, nullable=False, comment="of the card's message, or time of the live code"
+    ),
     comment="Redemptions by what counts once: a card's message, or a phone's live code",
     by_key=True,
 )
@@ -305,6 +307,41 @@ audit = _table(
     Column("subject", Text, nullable=False, comment="ticket, gate, person or file"),
     Column("outcome", Text, comment="done, or why not; None: it was cut off"),
     comment="Who changed what",
+)
+
+# What follows came with version 6: where journals stood by their gates' own signatures.
+
+head = _table(
+    "head",
+    Column("device", Text, ForeignKey("device.device"), primary_key=True),
+    Column("epoch", LargeBinary, primary_key=True, comment="8 bytes naming a journal file"),
+    Column("seq", Whole, primary_key=True, comment="number of its last record; 0: empty"),
+    Column("hash", LargeBinary, primary_key=True, comment="32 bytes, of that record"),
+    Column("at", Whole, nullable=False, comment="by the gate's clock"),
+    Column("signature", LargeBinary, nullable=False, comment="64 bytes, by the device key"),
+    Column("received", Seconds, nullable=False),
+    comment="The farthest head of each journal, and those whose record has not come yet",
+)
+
+evidence = _table(
+    "evidence",
+    Column("digest", LargeBinary, primary_key=True, comment="of alarm, what and body"),
+    Column("alarm", LargeBinary, ForeignKey("alarm.digest"), nullable=False, index=True),
+    Column("what", Text, nullable=False, comment="head, record or run"),
+    Column("body", Text, nullable=False, comment="JSON, as it came; a head with its signature"),
+    Column("received", Seconds, nullable=False),
+    comment="What an alarm rests on: kept for good",
+)
+
+run = _table(
+    "run",
+    Column("device", Text, ForeignKey("device.device"), primary_key=True),
+    Column("boot", Text, primary_key=True, comment="names one run of the gate's lane process"),
+    Column("epoch", Text, nullable=False, comment="of the journal it named last, in hex"),
+    Column("last", Seconds, nullable=False, comment="its last heartbeat"),
+    Column("place", Whole, nullable=False, comment="rises with every change of the run heard"),
+    Column("returns", Whole, nullable=False, comment="how often it came back after another"),
+    comment="Runs of each gate that were heard last: two that alternate are two gates",
 )
 
 # What follows came with tickets that live on phones.

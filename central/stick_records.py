@@ -1,6 +1,5 @@
 """Records that come back on a stick: taken as `POST /v1/records` takes them, each counted once."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,9 +11,10 @@ from sqlalchemy import select
 
 from central.errors import CentralFault, ProtocolError
 from central.event import Central
-from central.records import MOST, take_records
+from central.records import MOST, take_batch
 from central.schema import device
 from central.tokens import Caller
+from store.heads import Head, head_from_json, head_holds
 from store.records import Kind
 from store.stick import Stick, StickTorn
 from store.stick_records import MOST_FILE, RecordsTorn, read_records
@@ -71,15 +71,8 @@ def _by_journal(stick: Stick) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Gate:
-    """A gate that records are of."""
-
-    caller: Caller
-    public_key: bytes
-
-
-def _gate(central: Central, name: str) -> _Gate:
+def _gate(central: Central, name: str) -> Caller:
+    """The gate that records are of."""
     with central.database.reading() as connection:
         query = select(device).where(device.c.device == name)
         row = connection.execute(query).mappings().one_or_none()
@@ -93,7 +86,7 @@ def _gate(central: Central, name: str) -> _Gate:
             f"records of gate {row['gate']} ({name}), which was withdrawn",
             "Look into how they came here; they are not taken",
         )
-    return _Gate(Caller(name, row["gate"]), bytes(row["public_key"]))
+    return Caller(name, row["gate"], bytes(row["public_key"]))
 
 
 class _Import:
@@ -110,25 +103,34 @@ class _Import:
         self.done.faults += 1
         self._on_fault(fault.cause, fault.remedy)
 
-    def take(self, gate: _Gate, epoch: str, paths: list[str]) -> None:
+    def take(self, gate: Caller, epoch: str, paths: list[str]) -> None:
         """Take the files of one journal."""
-        for batch in _batches(self._records(gate, epoch, paths)):
-            raw = json.dumps({"epoch": epoch, "records": batch}).encode()
-            answers = take_records(self._central, gate.caller, raw)["answers"]
+        files = list(self._files(gate, epoch, paths))
+        # Signed one after the other, whichever record a file begins with.
+        heads = sorted((head for head, _ in files), key=lambda head: (head.seq, head.at))
+        records = (record for _, held in files for record in held)
+        for batch in _batches(records):
+            name = bytes.fromhex(epoch)
+            answers = take_batch(self._central, gate, name, heads, batch)["answers"]
+            heads = []
             assert isinstance(answers, list)
             self.done.results.update(str(answer["result"]) for answer in answers)
             self.done.conflicts += sum("conflict" in answer for answer in answers)
 
-    def _records(self, gate: _Gate, epoch: str, paths: list[str]) -> Iterator[dict[str, Any]]:
+    def _files(
+        self, gate: Caller, epoch: str, paths: list[str]
+    ) -> Iterator[tuple[Head, list[dict[str, Any]]]]:
         for path in paths:
             try:
-                body = read_records(path, self._stick.read(path, MOST_FILE), gate.public_key)
-                if body["epoch"] != epoch:
+                data = self._stick.read(path, MOST_FILE)
+                body = read_records(path, data, gate.public_key)
+                head = head_from_json(body["head"])
+                if body["epoch"] != epoch or not head_holds(head, gate.device, gate.public_key):
                     raise RecordsTorn(path)
             except (RecordsTorn, StickTorn) as error:
                 self.left_out(error)
                 continue
-            yield from body["records"]
+            yield head, body["records"]
 
 
 def _batches(records: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

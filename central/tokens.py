@@ -30,6 +30,8 @@ class Caller:
 
     device: str
     gate: str
+    public_key: bytes = b""
+    """Ed25519, 32 bytes: what it signs its journal's heads with; empty where none is taken."""
 
 
 def new_bearer(central: Central, body: Body) -> dict[str, object]:
@@ -112,14 +114,20 @@ class Callers:
         """
         digest = digest_of(_token_of(header))
         with self._central.database.looking() as connection:
-            query = select(bearer.c.device, bearer.c.expires, device.c.gate, device.c.revoked)
+            query = select(
+                bearer.c.device,
+                bearer.c.expires,
+                device.c.gate,
+                device.c.revoked,
+                device.c.public_key,
+            )
             query = query.join_from(bearer, device).where(bearer.c.digest == digest)
             found = connection.execute(query).one_or_none()
         if found is None or found.expires <= self._central.now():
             raise _unauthorised("bearer_expired", "the bearer token is not good any more")
         if found.revoked is not None:
             raise revoked()
-        caller = Caller(found.device, found.gate)
+        caller = Caller(found.device, found.gate, bytes(found.public_key))
         self._remember(digest, found.expires, caller)
         return caller
 

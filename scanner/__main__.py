@@ -55,6 +55,7 @@ from scanner.simulated_clock import SimulatedClock
 from scanner.sockets import Server
 from scanner.sync_door import SyncDoor
 from scanner.unsent import Unsent
+from scanner.withdrawal import end_when_withdrawn, wipe_when_withdrawn
 from store.journal import Journal, JournalUnavailable
 from store.ownership import take_ownership
 from store.records import Kind
@@ -96,7 +97,7 @@ class Parts:
             report=lambda name, error: self.gate.report(name, error),  # noqa: PLW0108
             kind=config.server.kind,
         )
-        stamp = Stamp(self.clock, config.gate.event, boot)
+        self.stamp = stamp = Stamp(self.clock, config.gate.event, boot)
         elsewhere = MirrorElsewhere(
             state / "sync" / "mirror.db",
             self._own_scans,
@@ -191,7 +192,12 @@ class Parts:
         return SystemClock(trust_system=trust, last_record=lambda: self.journal.last_at)
 
     def _journal(self, path: Path) -> JournalKeeper:
-        return JournalKeeper(path, self.config.gate.event, self.clock.monotonic)
+        return JournalKeeper(
+            path,
+            self.config.gate.event,
+            self.clock.monotonic,
+            lambda detail: self.stamp.record(Kind.FAULT, None, detail=detail),
+        )
 
     def _restore(self, journal: Journal) -> None:
         """The journal is open and settled, at the start or late: go on from where it ends."""
@@ -295,6 +301,7 @@ def keep_books(parts: Parts) -> None:
     pause = threading.Event()
     while True:
         parts.books.poll()
+        end_when_withdrawn(parts.state, parts.lanes, parts.books)
         parts.beats.beat("books")
         pause.wait(POLL_EVERY)
 
@@ -338,6 +345,7 @@ def _die(args: threading.ExceptHookArgs) -> None:
 
 def run(config: AdmitConfig, state: Path, run_directory: Path) -> None:
     """Run the gate for ever."""
+    wipe_when_withdrawn(state)
     parts = Parts(config, state, run_directory)
     parts.books.poll()
     recover(parts)

@@ -45,6 +45,7 @@ class Housekeeper:
         """Look after everything once; nothing here is worth ending the gate for."""
         self._write_status()
         self._look_at_clock()
+        self._renew_journal()
         self._checkpoint_when_idle()
 
     def _write_status(self) -> None:
@@ -68,6 +69,17 @@ class Housekeeper:
                 "Check the time server this gate's network names",
             )
         self._report("clock", error)
+
+    def _renew_journal(self) -> None:
+        """Begin another journal where this one turned out to be an older copy, or one of two."""
+        try:
+            done = self._journal.renew()
+        except JournalUnavailable as error:
+            self._report("journal_copy", error)
+            return
+        if done:
+            remedy = "Ask the organiser: was this gate's card copied, or an old one put back?"
+            self._report("journal_copy", GateError(done, remedy))
 
     def _checkpoint_when_idle(self) -> None:
         """Move the log into the file when nothing was written since the last round."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from scanner.admissions import NotReady
+from store.withdrawn import CAUSE, REMEDY, is_withdrawn
 from tickets.secret import SecretBytes
 
 MAX_IDENTITY = 64 * 1024
@@ -47,6 +48,8 @@ class Identity:
         Args:
             kind: Of the server in admit.toml: who has none is not told to look for it.
         """
+        if is_withdrawn(path.parent):
+            raise NotReady(CAUSE, REMEDY)
         try:
             body = json.loads(path.read_bytes()[:MAX_IDENTITY])
             roots = tuple(bytes.fromhex(key) for key in body.get("roots", []))

@@ -1,22 +1,38 @@
 """Opens the journal, and keeps trying while the card refuses it: no journal, no admission."""
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from store.journal import Journal, JournalUnavailable
+from store.records import Kind, Record
 
 log = logging.getLogger("admit.scanner.journal")
 
 RETRY_EVERY = 2.0
+MOST_OLDER = 8
+"""Journals that may be ended at one gate: each costs every guest a look, and sync might lie."""
+RESTORED = "restored:"
+"""How the detail of the record begins that a journal begins with after another was ended."""
 
 
 class JournalKeeper:
     """Holds the open journal, or knows why there is none. Thread-safe."""
 
-    def __init__(self, path: Path, event: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        event: str,
+        now: Callable[[], float],
+        fault: Callable[[str], Record] = lambda detail: Record(Kind.FAULT, detail=detail),
+    ) -> None:
+        """`fault`: makes the record with this detail that a journal after another begins with."""
+        self._fault = fault
+        self._stale: bytes | None = None
+        """Epoch of the journal that somebody else holds more, or another past of."""
         self._path, self._event, self._now = path, event, now
         self._journal: Journal | None = None
         self._inode = 0
@@ -60,6 +76,62 @@ class JournalKeeper:
         except JournalUnavailable as error:
             log.error("its last records stay in the log beside it: %s", error.cause)
 
+    def seen(self, epoch: bytes, seq: int, digest: bytes) -> None:
+        """Hear what others hold of a journal, and see whether this card bears it out.
+
+        One that does not is an older copy that was put back, or one of two: `renew` ends it.
+
+        Args:
+            digest: Hash of record `seq`; empty: not known.
+        Raises:
+            JournalUnavailable: the journal cannot be read now.
+        """
+        journal = self.journal()
+        if epoch != journal.epoch or seq < 1:
+            return
+        if seq > journal.seq or (digest and journal.hash_of(seq) != digest):
+            self._stale = epoch
+
+    def renew(self) -> str | None:
+        """End the present journal if it is stale, and begin another; says what was done.
+
+        What it holds still counts here and still goes up. Waits for the card: not for a lane.
+
+        Raises:
+            JournalUnavailable: it could not be ended now; or too many were.
+        """
+        if self._stale is None:
+            return None
+        with self._lock:
+            journal = self._journal
+            if journal is None or journal.epoch != self._stale:
+                self._stale = None
+                return None
+            number = len(journal.older) + 1
+            if number > MOST_OLDER:
+                self._stale = None
+                raise JournalUnavailable(
+                    f"the journal was called an older copy {number} times; it goes on",
+                    "Look on the server at alarms of this gate; then give it a new card",
+                )
+            self._journal = None
+            name = f"{self._path.stem}-{number:04d}-{journal.epoch.hex()}.db"
+            try:
+                journal.end(self._path.with_name(name))
+                self._stale = None
+            finally:
+                self._tried = float("-inf")
+                for older in journal.older:
+                    older.close()
+                self._open()
+            return f"journal {journal.epoch.hex()} was ended at {journal.seq}: another has begun"
+
+    def _older(self) -> list[Journal]:
+        """The journals before the present one, oldest first."""
+        pattern = re.compile(rf"{re.escape(self._path.stem)}-\d{{4}}-[0-9a-f]{{16}}\.db")
+        found = sorted(p for p in self._path.parent.glob("*.db") if pattern.fullmatch(p.name))
+        return [Journal(path, self._event) for path in found]
+
     def head(self) -> int:
         """Number of the last record; 0 while there is no journal."""
         journal = self._journal
@@ -83,7 +155,12 @@ class JournalKeeper:
             return
         self._tried = self._now()
         try:
-            journal = Journal(self._path, self._event)
+            older = self._older()
+            journal = Journal(self._path, self._event, older)
+            if older and not journal.seq:
+                last = older[-1]
+                detail = f"{RESTORED} {last.epoch.hex()} ended at {last.seq}, was an older copy"
+                journal.record(self._fault(detail))
             self._inode = self._path.stat().st_ino
         except JournalUnavailable as error:
             self._error = error

@@ -36,6 +36,7 @@ class SyncDoor:
             "probed": lambda number: self._gate.claims.probed(int(number), bool(message.get("ok"))),
             "beat": self._heartbeat_answer,
             "server": self._server_state,
+            "seen": self._seen,
             "acknowledged": self._acknowledged,
         }
         for name, take in answers.items():
@@ -44,7 +45,9 @@ class SyncDoor:
                 return None
         op = message.get("op")
         if op == "records":
-            return self._records(int(message.get("after", 0)), int(message.get("limit", 100)))
+            return self._records(
+                int(message.get("after", 0)), int(message.get("limit", 100)), message.get("epoch")
+            )
         if op == "sealed":
             return self._sealed(str(message["epoch"]), message["seqs"])
         if op not in {"follow", "claims"}:
@@ -59,6 +62,11 @@ class SyncDoor:
     def _acknowledged(self, told: dict[str, Any]) -> None:
         seqs = {int(seq) for seq in told.get("seqs", [])[:MOST_SEQS]}
         self._gate.unsent.acknowledged(str(told["epoch"]), int(told["up_to"]), seqs)
+
+    def _seen(self, told: dict[str, Any]) -> None:
+        """What others hold of our journal: the worst that a lie does is another epoch."""
+        epoch, digest = bytes.fromhex(told["epoch"]), bytes.fromhex(told["hash"])
+        self._gate.journal.seen(epoch, int(told["seq"]), digest)
 
     def _claim_answer(self, answer: dict[str, Any]) -> None:
         states = {
@@ -78,17 +86,26 @@ class SyncDoor:
         for thread in self._gate.lanes.values():
             thread.queue.put(message)
 
-    def _records(self, after: int, limit: int) -> Answer:
+    def _records(self, after: int, limit: int, epoch: object = None) -> Answer:
         entries: list[dict[str, Any]] = []
         size = 0
-        journal = self._gate.journal.journal()
+        present = self._gate.journal.journal()
+        journals = {each.epoch.hex(): each for each in (*present.older, present)}
+        journal = present if epoch is None else journals.get(str(epoch))
+        if journal is None:
+            raise PeerMessage(f"there is no journal {str(epoch)[:16]}", "See docs/ipc.md")
+        head, digest = journal.tip  # before its records: what comes meanwhile is beyond the head
         for entry in journal.after(after, max(1, min(limit, 500))):
+            if entry.seq > head:
+                break
             body = entry_to_json(entry)
             size += len(json.dumps(body)) + 2
             if size > FULL and entries:
                 break
             entries.append(body)
-        return {"records": entries, "epoch": journal.epoch.hex(), "head": journal.seq}
+        told = {"epoch": journal.epoch.hex(), "head": head, "hash": digest.hex()}
+        told["older"] = [each.epoch.hex() for each in present.older]
+        return {"records": entries} | told
 
     def beat(self) -> None:
         """Ask sync to send a heartbeat; the nonce ties the server's signed time to now."""

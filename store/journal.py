@@ -6,6 +6,7 @@ reads through a connection of its own, so it never holds up a lane.
 
 import os
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from admission.history import Use
 from store import outbox_secret
 from store.failpoints import failpoint
+from store.files import sync_directory
 from store.journal_file import (
     COLUMNS,
     JournalDamaged,
@@ -28,8 +30,8 @@ from store.journal_file import (
     read_journal,
     verify_chain,
 )
-from store.records import FIELDS, GENESIS, OUTCOMES, Entry, Record, chain_hash, in_order
-from store.uses import ANNUL, COUNTS, fold
+from store.records import FIELDS, GENESIS, OUTCOMES, Entry, Kind, Record, chain_hash, in_order
+from store.uses import ANNUL, COUNTS, UsesRow, fold
 
 __all__ = [
     "ANNUL",
@@ -56,14 +58,16 @@ LOOKED_BACK = 20_000
 class Journal:
     """One journal file, opened by its one owner."""
 
-    def __init__(self, path: Path, event: str) -> None:
+    def __init__(self, path: Path, event: str, older: "Sequence[Journal]" = ()) -> None:
         """Open the journal of ``event``, or make it.
 
+        Args:
+            older: This gate's journals before it, oldest first: what they say of a ticket counts.
         Raises:
             JournalUnavailable: disk full, read-only, no right, or another event's journal.
             JournalDamaged: no SQLite file, or its last record does not hold.
         """
-        self.path = path
+        self.path, self.older = path, tuple(older)
         self._lock, self._read_lock = threading.RLock(), threading.Lock()
         with named(path), ExitStack() as opened:
             check_space(path.parent)
@@ -81,6 +85,8 @@ class Journal:
         self.seq = last.seq if last else 0
         self.head = last.hash if last else GENESIS
         self.last_at = last.record.at if last else 0.0
+        self.tip = self.seq, self.head
+        """Number and hash of the last record, always of the same one: for other threads."""
         self._tip = self.seq, self.head, self.last_at
         """Where the transaction that is open stands."""
 
@@ -106,6 +112,7 @@ class Journal:
                 raise
             # Only now: the upload is told the head, and must be able to read up to it.
             self.seq, self.head, self.last_at = self._tip
+            self.tip = self._tip[:2]
 
     def append(self, record: Record, sealed: bytes | None = None) -> Entry:
         """Add a record within `transaction`; its seq and hash follow the head.
@@ -135,26 +142,32 @@ class Journal:
 
     def uses(self, ticket_key: bytes) -> list[Use]:
         """What this gate recorded of a ticket, in order; read within or outside a transaction."""
-        with self._lock, named(self.path):
-            rows = self._db.execute(
-                "SELECT kind, presentation, at, lane, list, direction, detail, counter "
-                "FROM records WHERE ticket_key = ? AND verdict IS NOT 'refused' "
-                "AND verdict IS NOT 'checked' ORDER BY seq",
-                [ticket_key],
-            ).fetchall()
+        rows = [row for journal in (*self.older, self) for row in journal.use_rows(ticket_key)]
         try:
             return fold(rows)
         except ValueError as error:
             raise damaged(self.path, str(error)) from error
 
+    def use_rows(self, ticket_key: bytes) -> list[UsesRow]:
+        """What this one journal has of a ticket, in order."""
+        with self._lock, named(self.path):
+            return self._db.execute(
+                "SELECT kind, presentation, at, lane, list, direction, detail, counter "
+                "FROM records WHERE ticket_key = ? AND verdict IS NOT 'refused' "
+                "AND verdict IS NOT 'checked' ORDER BY seq",
+                [ticket_key],
+            ).fetchall()
+
     def highest_counter(self, ticket_key: bytes) -> int | None:
         """Of a card's messages shown here, refused ones too; None: there was none."""
+        before = [journal.highest_counter(ticket_key) for journal in self.older]
+        known = [counter for counter in before if counter is not None]
         with self._lock, named(self.path):
             row = self._db.execute(
                 "SELECT max(counter) FROM records WHERE ticket_key = ? AND counter IS NOT NULL",
                 [ticket_key],
             ).fetchone()
-        return None if row[0] is None else int(row[0])
+        return max([*known, *(int(found) for found in row if found is not None)], default=None)
 
     def interrupted(self) -> list[Entry]:
         """Admissions without an outcome: the gate died in the middle of them.
@@ -164,7 +177,7 @@ class Journal:
         """
         outcomes = ", ".join(f"'{kind}'" for kind in sorted(OUTCOMES))
         first = self.seq - LOOKED_BACK
-        return self._select(
+        return self._still_open([e for j in self.older for e in j.interrupted()]) + self._select(
             f"WHERE seq > {first} AND kind = 'scan' AND verdict = 'admitted' "
             f"AND presentation NOT IN (SELECT presentation FROM records WHERE seq > {first} "
             f"AND kind IN ({outcomes}) AND presentation IS NOT NULL) ORDER BY seq"
@@ -173,7 +186,7 @@ class Journal:
     def questions(self) -> list[Entry]:
         """Entries that nobody was seen to use, and that no steward has answered for yet."""
         first = self.seq - LOOKED_BACK
-        return self._select(
+        return self._still_open([e for j in self.older for e in j.questions()]) + self._select(
             f"WHERE seq > {first} AND kind = 'no_passage' AND detail GLOB '{COUNTS}*' "
             f"AND presentation NOT IN (SELECT presentation FROM records WHERE seq > {first} "
             "AND kind = 'operator' AND presentation IS NOT NULL) ORDER BY seq"
@@ -184,11 +197,35 @@ class Journal:
 
         A scan in free flow is no passage: the sensor counts people then.
         """
+        before = [row for journal in self.older for row in journal.passages()]
         with self._lock, named(self.path):
-            return self._db.execute(
-                "SELECT lane, direction, list, count(*) FROM records WHERE kind = 'passage' "
-                "AND detail != 'free flow' GROUP BY lane, direction, list"
-            ).fetchall()
+            return (
+                before
+                + self._db.execute(
+                    "SELECT lane, direction, list, count(*) FROM records WHERE kind = 'passage' "
+                    "AND detail != 'free flow' GROUP BY lane, direction, list"
+                ).fetchall()
+            )
+
+    def _still_open(self, entries: list[Entry]) -> list[Entry]:
+        """Those of an older journal whose presentation no outcome or steward has closed since."""
+        if not entries:
+            return []
+        kinds = ", ".join(f"'{kind}'" for kind in sorted({*OUTCOMES, Kind.OPERATOR}))
+        closed = Counter(
+            entry.record.presentation
+            for journal in (*self.older, self)
+            for entry in journal.closing(kinds)
+        )
+        return [e for e in entries if closed[e.record.presentation] <= _closed_by_itself(e)]
+
+    def closing(self, kinds: str) -> list[Entry]:
+        """The last records of these kinds, quoted for SQL."""
+        return self._select(f"WHERE seq > {self.seq - LOOKED_BACK} AND kind IN ({kinds})")
+
+    def hash_of(self, seq: int) -> bytes | None:
+        """Hash of a record; None: it is not there."""
+        return next((entry.hash for entry in self.after(seq - 1, 1) if entry.seq == seq), None)
 
     # -- reading, by the upload --------------------------------------------------------------
 
@@ -253,8 +290,35 @@ class Journal:
             finally:
                 self.close()
 
+    def end(self, target: Path) -> None:
+        """Write no more into this journal: give its file, whole, another name.
+
+        Whoever still holds it meets `JournalUnavailable` and asks for the next one.
+
+        Raises:
+            JournalUnavailable: it has its name still, and is to be opened anew.
+        """
+        with self._lock, self._read_lock, named(self.path):
+            try:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                self._close()
+            log = self.path.with_name(f"{self.path.name}-wal")
+            if log.exists() and log.stat().st_size:
+                raise JournalUnavailable(
+                    f"the last records of {self.path.name} are in its log still",
+                    "Nothing is lost; it is tried again in a moment",
+                )
+            self.path.rename(target)
+            sync_directory(target.parent)
+
     def close(self) -> None:
         """Close both connections; only tests and tools do, a gate is killed."""
+        for journal in self.older:
+            journal.close()
+        self._close()
+
+    def _close(self) -> None:
         self._reader.close()
         self._db.close()
         os.close(self._index)
@@ -284,3 +348,8 @@ class Journal:
         with self._lock, named(self.path):
             rows = self._db.execute(f"SELECT seq, prev, hash, {COLUMNS} FROM records {where}")
             return [entry_of(self.path, row) for row in rows]
+
+
+def _closed_by_itself(entry: Entry) -> int:
+    """How many closing records an open entry is itself: a question is an outcome too."""
+    return int(entry.record.kind in OUTCOMES)

@@ -305,6 +305,13 @@ class Mirror:
             )
             _move(base, f"records/{epoch.hex()}", up_to)
 
+    def acknowledgements(self) -> dict[str, tuple[int, list[int]]]:
+        """By epoch in hex: up to where every record is answered for, and which beyond."""
+        query = "SELECT substr(name, 9), value FROM position WHERE name LIKE 'records/%'"
+        with self._lock:
+            rows = self._base.execute(query).fetchall()
+        return {e: (int(up_to), sorted(self.acknowledged(bytes.fromhex(e)))) for e, up_to in rows}
+
     def unacknowledge(self, epoch: bytes) -> None:
         """Take every acknowledgement of `epoch` back: its records are to go up once more."""
         with self._transaction() as base:

@@ -15,6 +15,7 @@ from typing import Any
 from nacl.exceptions import CryptoError
 from nacl.signing import SigningKey, VerifyKey
 
+from store.heads import Head, head_from_json, head_to_json
 from store.stick import StickFault
 from tickets import cose
 
@@ -43,9 +44,10 @@ class NotTheOrganisers(StickFault):
         )
 
 
-def signed_records(key: SigningKey, epoch: bytes, records: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return a file of journal entries as JSON, signed by the device key."""
-    body = json.dumps({"epoch": epoch.hex(), "records": list(records)}).encode()
+def signed_records(key: SigningKey, head: Head, records: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return a file of journal entries as JSON, with the journal's head, signed by the device."""
+    told = {"epoch": head.epoch.hex(), "head": head_to_json(head), "records": list(records)}
+    body = json.dumps(told).encode()
     signature = key.sign(_CONTEXT + body).signature
     return base64.b64encode(signature) + b"\n" + body
 
@@ -60,7 +62,8 @@ def read_records(name: str, data: bytes, public_key: bytes) -> dict[str, Any]:
     try:
         VerifyKey(public_key).verify(_CONTEXT + body, base64.b64decode(line, validate=True))
         found = json.loads(body)
-        bytes.fromhex(found["epoch"])
+        if head_from_json(found["head"]).epoch.hex() != found["epoch"]:
+            raise ValueError("a head of another journal")
         if not all(type(record["seq"]) is int for record in found["records"]):
             raise ValueError("a record without a number")
     except (CryptoError, binascii.Error, ValueError, KeyError, TypeError, RecursionError) as error:

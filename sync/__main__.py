@@ -22,6 +22,7 @@ from config.read import read_config
 from store.mirror import Mirror
 from store.ownership import take_ownership
 from store.stick import Stick
+from store.withdrawn import CAUSE, REMEDY
 from sync.admit import AdmitServer
 from sync.errors import ServerFault, ServerRefused, WrongEvent
 from sync.http import Http, back_off
@@ -39,6 +40,7 @@ from sync.rounds import Rounds
 from sync.stick_pull import StickPuller
 from sync.stick_roles import StickRoles
 from sync.stick_server import StickServer
+from sync.withdrawal import end_by, enrolled_anew, may_enrol
 from tickets.errors import GateError
 from tickets.keyring import pinned
 
@@ -78,6 +80,9 @@ def _run(config: AdmitConfig, directory: Path, run: Path) -> None:
     if config.server.kind == "none":
         log.info("this gate stands alone: there is no server to talk to")
         _watch(None)
+    if config.server.kind == "admit" and not _may_enrol(config, directory):
+        log.critical("%s. %s", CAUSE, REMEDY)
+        _watch(None)
     mirror = Mirror(directory / "mirror.db")
     if mirror.rebuilt is not None:
         log.error("%s; all of it is fetched again", mirror.rebuilt)
@@ -93,12 +98,15 @@ def _by_network(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Pa
     http = Http(config.server.url or "", config.server.ca_file)
     notify("READY=1")
     identity = _enrolled(config, http, directory)
+    enrolled_anew(directory, mirror)
     server = AdmitServer(http, Bearers(http, identity, device_key(directory)))
     roots = pinned(config.trust.root_keys, config.trust.threshold)
     puller = Puller(server, mirror, roots, config.gate.event, directory)
     puller.names = NameFiles(server, directory, config.screen.names != "none")
     authority = server if config.server.authority == "admit" else None
-    return Roles(socket, server, authority, mirror, puller)
+    token = config.server.token.reveal() if config.server.token else None
+    withdrawn = end_by(directory, mirror, identity, token)
+    return Roles(socket, server, authority, mirror, puller, withdrawn=withdrawn)
 
 
 def _by_stick(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Path) -> Rounds:
@@ -134,6 +142,13 @@ def _by_pretix(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Pat
     )
     puller = PretixPuller(source, mirror, pinned([enrolment.notary.root]), event, directory)
     return PretixRoles(socket, source, mirror, puller, directory)
+
+
+def _may_enrol(config: AdmitConfig, directory: Path) -> bool:
+    try:
+        return may_enrol(directory, config.server.token.reveal() if config.server.token else None)
+    except OSError as error:
+        raise GateError(f"{CAUSE}, and not all is wiped: {error}", "Destroy the card") from error
 
 
 def _enrolled(config: AdmitConfig, http: Http, directory: Path) -> Identity:

@@ -9,16 +9,17 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from store.heads import Head, head_to_json
 from sync.answers import (
     Annulled,
     Beat,
     ClaimAnswer,
     ConflictRow,
     Conflicts,
+    KnownHead,
     OpenClaim,
     OpenClaims,
     Pong,
-    RecordAnswer,
     RecordAnswers,
     Redemption,
     Redemptions,
@@ -85,23 +86,34 @@ class AdmitServer:
         page = self._ask(Conflicts, "GET", f"/v1/conflicts?after={after}", limit=PAGE)
         return page.conflicts, page.next
 
-    def push(self, epoch: bytes, entries: Sequence[dict[str, Any]]) -> list[RecordAnswer]:
+    def push(
+        self, epoch: bytes, entries: Sequence[dict[str, Any]], tip: tuple[int, bytes]
+    ) -> RecordAnswers:
         """See `Backend`.
 
         Raises:
-            AnswerMalformed: an answer for a record that was not sent, or one twice.
+            AnswerMalformed: an answer for a record that was not sent, or one twice; a head that
+                this gate never signed.
         """
-        body = json.dumps({"epoch": epoch.hex(), "records": list(entries)}).encode()
+        head = head_to_json(self._bearers.signed_head(epoch, tip))
+        body = json.dumps({"epoch": epoch.hex(), "head": head, "records": list(entries)}).encode()
         said = self._ask(RecordAnswers, "POST", "/v1/records", body=body, limit=PAGE)
         seqs = [answer.seq for answer in said.answers]
         if len(set(seqs)) != len(seqs) or not set(seqs) <= {entry["seq"] for entry in entries}:
             raise AnswerMalformed(self._http.url, "answers for records that were not sent")
-        return said.answers
+        self._check_own(said.known)
+        return said
+
+    def _check_own(self, known: KnownHead | None) -> None:
+        if known is not None and not self._bearers.signed(Head(**known.model_dump())):
+            raise AnswerMalformed(self._http.url, "a journal head that this gate never signed")
 
     def heartbeat(self, nonce: str, health: dict[str, Any]) -> Beat:
         """See `Backend`."""
         body = json.dumps({"nonce": nonce, "health": health}).encode()
-        return self._ask(Beat, "POST", "/v1/heartbeat", body=body)
+        beat = self._ask(Beat, "POST", "/v1/heartbeat", body=body)
+        self._check_own(beat.known)
+        return beat
 
     def claim(self, claim: Claim, seconds: float) -> ClaimResult:
         """See `Authority`. Without a bearer at hand there is no time to ask for one."""

@@ -156,12 +156,31 @@ class RecordAnswer(_Model):
     result: Literal["stored", "duplicate", "parked", "fork"]
     reason: Annotated[str, Field(max_length=4096)] | None = None
     conflict: OtherEntry | None = None
+    hash: _Key | None = None
+    """Of the record that the server holds under this number, where that is another."""
+
+
+class KnownHead(_Model):
+    """The farthest that this device ever said its journal reached."""
+
+    epoch: _Epoch
+    seq: Annotated[int, Field(ge=0, lt=2**53)]
+    hash: _Key
+    at: Annotated[int, Field(ge=0, le=10**11)]
+    signature: Annotated[bytes, BeforeValidator(_from_base64), _of_length(64)]
+    """Our own: what we did not sign, nobody can hold against us."""
+
+
+_Missing = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 
 
 class RecordAnswers(_Model):
     """Answer to `POST /v1/records`."""
 
     answers: Annotated[list[RecordAnswer], Field(max_length=500)]
+    known: KnownHead | None = None
+    missing: Annotated[list[Annotated[_Missing, Field(strict=False)]], Field(max_length=64)] = []
+    """First and last number of records that have not come, for longer than records overtake."""
 
 
 class ClaimAnswer(_Model):
@@ -210,6 +229,8 @@ class Beat(_Model):
     time: Annotated[str, Field(max_length=4096)]
     """Base64 of a statement of type `time`; scanner verifies it."""
     commands: Annotated[list[Command], Field(max_length=32)] = []
+    known: KnownHead | None = None
+    """Of the journal that `health` named."""
 
 
 class Pong(_Model):

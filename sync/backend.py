@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sync.answers import Beat, ConflictRow, OpenClaim, RecordAnswer, Redemption, WireStatement
+from sync.answers import Beat, ConflictRow, OpenClaim, RecordAnswers, Redemption, WireStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,14 @@ class Source(Protocol):
 class Backend(Source, Protocol):
     """The server's side of lists, redemptions, records and health."""
 
-    def push(self, epoch: bytes, entries: Sequence[dict[str, Any]]) -> list[RecordAnswer]:
-        """Send at most 500 journal entries as JSON; one answer for each."""
+    def push(
+        self, epoch: bytes, entries: Sequence[dict[str, Any]], tip: tuple[int, bytes]
+    ) -> RecordAnswers:
+        """Send at most 500 journal entries as JSON; one answer for each.
+
+        Args:
+            tip: Number and hash of the journal's last record, none of `entries` is beyond it.
+        """
         ...
 
     def heartbeat(self, nonce: str, health: dict[str, Any]) -> Beat:

@@ -17,6 +17,7 @@ from nacl.signing import SigningKey
 from pydantic import ValidationError
 
 from store.files import replace_durably, sync_directory
+from store.heads import Head, head_holds, sign_head
 from sync.answers import Bearer, Enrolled
 from sync.errors import EnrolmentMissing, IdentityDamaged, WrongEvent
 from sync.http import Http
@@ -179,6 +180,14 @@ class Bearers:
         """The bearer at hand, without asking: a claim has no time for that."""
         with self._lock:
             return self._bearer or None
+
+    def signed_head(self, epoch: bytes, tip: tuple[int, bytes]) -> Head:
+        """Where a journal stands, signed by the device key."""
+        return sign_head(self._key, self._identity.device, epoch, tip, int(self._now()))
+
+    def signed(self, head: Head) -> bool:
+        """Whether this gate has signed ``head``."""
+        return head_holds(head, self._identity.device, self._key.verify_key.encode())
 
     def _renew(self, seconds: float) -> None:
         at, nonce = int(self._now()), self._random_bytes(16).hex()

@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from store.mirror import Conflict, JournalFact, Mirror, Parked
-from store.records import RecordMalformed, entry_from_json
-from sync.answers import RecordAnswer
+from store.records import GENESIS, RecordMalformed, entry_from_json
+from sync.answers import RecordAnswer, RecordAnswers
 from sync.backend import Backend
 from sync.errors import AnswerMalformed, ServerRefused
 from sync.link import Link, ScannerBabbles
 from sync.outbox import Outbox
+from sync.page import Page, Seen, ask_page
 from sync.settle import fact_of
 
 log = logging.getLogger(__name__)
 _PAGE = 200
-_SECONDS = 5.0
 _SAID_FOR = 90.0
 """Seconds within which the same command comes again, and some."""
 _BLAMED = frozenset({400, 409, 413, 422})
@@ -31,19 +31,33 @@ class JournalReader:
 
     Args:
         monotonic: Seconds that never jump.
+        of: Epoch of an older journal; None: the present one, whichever that is.
+        on_seen: Has scanner hear what others hold of a journal; called from any thread.
     """
 
-    def __init__(self, mirror: Mirror, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._mirror, self._monotonic = mirror, monotonic
+    def __init__(
+        self,
+        mirror: Mirror,
+        monotonic: Callable[[], float] = time.monotonic,
+        of: bytes | None = None,
+        on_seen: Callable[[Seen], None] = lambda seen: None,
+    ) -> None:
+        self._mirror, self._monotonic, self._of = mirror, monotonic, of
+        self.on_seen = on_seen
         self.lock = threading.Lock()
         """Holds `outbox` still."""
         self.outbox: Outbox | None = None
         self._noted = 0
         """Last seq whose fact the mirror has noted."""
         self._head = 0
+        self._hash = GENESIS
+        self.older: tuple[bytes, ...] = ()
+        """Epochs of the journals before the present one, as scanner told last."""
         self._again = threading.Event()
         self._anew = threading.Event()
         self._begun_anew: float | None = None
+        self._ahead: Seen | None = None
+        """What was acknowledged of a journal that has less; told until scanner begins another."""
 
     @property
     def epoch(self) -> bytes:
@@ -51,10 +65,20 @@ class JournalReader:
         return self.outbox.epoch if self.outbox else b""
 
     @property
+    def tip(self) -> tuple[int, bytes]:
+        """Number and hash of the last record known of; call it under `lock`."""
+        return self._head, self._hash
+
+    @property
     def waiting(self) -> int:
         """Records not acknowledged yet."""
         with self.lock:
             return self.outbox.waiting(self._head) if self.outbox else 0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether an ended journal has anything for us: not begun, waiting, or once more."""
+        return self.outbox is None or self._anew.is_set() or self.waiting > 0
 
     def note_again(self) -> None:
         """Have the next `read_to_head` note all facts since the position; from any thread.
@@ -81,6 +105,8 @@ class JournalReader:
         Raises:
             ScannerGone, ScannerBabbles: what was taken in stays.
         """
+        if self._ahead is not None and self._ahead.epoch == self.epoch:
+            self.on_seen(self._ahead)
         if self._again.is_set() and self.outbox is not None:
             self._again.clear()
             self._noted = self._mirror.position(_name(self.outbox.epoch))
@@ -101,10 +127,11 @@ class JournalReader:
 
     def _read_page(self, link: Link, after: int) -> bool:
         """Take in one page; False: it is another journal than before."""
-        page = link.ask({"op": "records", "after": after, "limit": _PAGE}, _SECONDS)
-        records, epoch, head = page_of(page)
-        if self.outbox is None or self.outbox.epoch != epoch:
-            self._begin(epoch)
+        page = ask_page(link, after, _PAGE, self._of)
+        records, head = page.records, page.head
+        if self.outbox is None or self.outbox.epoch != page.epoch:
+            self._begin(page.epoch)
+            self._look_for_older_copy(page)
             return False
         last = records[-1]["seq"] if records else after
         if last <= after < head:
@@ -114,7 +141,7 @@ class JournalReader:
             self._mirror.note([fact for row in records if (fact := _fact(row)) is not None])
             self._noted = last
         with self.lock:
-            self._head = head
+            self._head, self._hash, self.older = head, page.hash, page.older
             if after == self.outbox.read:
                 self.outbox.add(records, self._monotonic())
         return True
@@ -126,22 +153,21 @@ class JournalReader:
             self._noted = position
             self.outbox = Outbox(epoch, position, self._mirror.acknowledged(epoch))
 
+    def _look_for_older_copy(self, page: Page) -> None:
+        """More was acknowledged than the journal has: an older copy of it was put back.
+
+        scanner hears of it; and what was written since goes up, though its numbers are done with.
+        """
+        known = self._mirror.position(_name(page.epoch))
+        if known > page.head:
+            log.error("the journal ends at %d, %d are acknowledged", page.head, known)
+            self._ahead = Seen(page.epoch, known, b"")
+            self._mirror.unacknowledge(page.epoch)
+            self._begin(page.epoch)
+
 
 def _name(epoch: bytes) -> str:
     return f"records/{epoch.hex()}"
-
-
-def page_of(page: dict[str, Any]) -> tuple[list[dict[str, Any]], bytes, int]:
-    """(records, epoch, head) of scanner's answer. Raises ScannerBabbles."""
-    try:
-        records, epoch, head = page["records"], bytes.fromhex(page["epoch"]), page["head"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ScannerBabbles(error) from error
-    if not (isinstance(records, list) and isinstance(head, int) and len(epoch) == 8):
-        raise ScannerBabbles("a page of records of another shape")
-    if not all(isinstance(r, dict) and isinstance(r.get("seq"), int) for r in records):
-        raise ScannerBabbles("a record without a seq")
-    return records, epoch, head
 
 
 def _fact(record: dict[str, Any]) -> JournalFact | None:
@@ -174,30 +200,51 @@ class Pusher:
         with self._reader.lock:
             outbox = self._reader.outbox
             batch = outbox.batch(self._monotonic()) if outbox else []
+            tip = self._reader.tip
         if outbox is None or not batch:
             return False
-        self._send(outbox, batch)
+        self._send(outbox, batch, tip)
         return True
 
-    def _send(self, outbox: Outbox, batch: list[dict[str, Any]]) -> None:
+    def _send(self, outbox: Outbox, batch: list[dict[str, Any]], tip: tuple[int, bytes]) -> None:
         try:
-            answers = self._backend.push(outbox.epoch, batch)
+            said = self._backend.push(outbox.epoch, batch, tip)
         except ServerRefused as error:
             if error.status not in _BLAMED:
                 raise
-            self._bisect(outbox, batch, error)
+            self._bisect(outbox, batch, tip, error)
             return
-        self._store(outbox, batch, answers)
+        self._store(outbox, batch, said.answers)
+        self._heed(outbox, said)
 
-    def _bisect(self, outbox: Outbox, batch: list[dict[str, Any]], error: ServerRefused) -> None:
+    def _bisect(
+        self,
+        outbox: Outbox,
+        batch: list[dict[str, Any]],
+        tip: tuple[int, bytes],
+        error: ServerRefused,
+    ) -> None:
         """Find the record the server cannot take, so that it does not hold up the others."""
         if len(batch) == 1:
             answer = RecordAnswer(seq=batch[0]["seq"], result="parked", reason=error.cause)
             self._store(outbox, batch, [answer])
             return
         middle = len(batch) // 2
-        self._send(outbox, batch[:middle])
-        self._send(outbox, batch[middle:])
+        self._send(outbox, batch[:middle], tip)
+        self._send(outbox, batch[middle:], tip)
+
+    def _heed(self, outbox: Outbox, said: RecordAnswers) -> None:
+        """What the server says of the journal as a whole, beside the answers."""
+        with self._reader.lock:
+            position = outbox.position
+        if any(first <= position for first, _ in said.missing):
+            log.warning("the server lacks records that it answered for: all go up once more")
+            self._reader.send_again()
+        if said.known is not None:
+            self._reader.on_seen(Seen(outbox.epoch, said.known.seq, said.known.hash))
+        for answer in said.answers:
+            if answer.result == "fork" and answer.hash is not None:
+                self._reader.on_seen(Seen(outbox.epoch, answer.seq, answer.hash))
 
     def _store(
         self, outbox: Outbox, batch: list[dict[str, Any]], answers: list[RecordAnswer]

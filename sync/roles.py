@@ -13,6 +13,8 @@ from sync.admit import AdmitServer
 from sync.backend import Authority
 from sync.errors import ServerFault
 from sync.link import Link, ScannerBabbles
+from sync.older import OlderJournals
+from sync.page import Seen
 from sync.pull import Puller
 from sync.push import JournalReader, Pusher
 from sync.report import Report
@@ -42,9 +44,12 @@ class Roles(Rounds):
         *,
         wait: Wait = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        withdrawn: Callable[[], None] = lambda: None,
     ) -> None:
-        reader = JournalReader(mirror, monotonic)
-        report = Report(server, mirror, puller, lambda: reader.waiting, monotonic)
+        reader = JournalReader(mirror, monotonic, on_seen=self._seen)
+        self._older = OlderJournals(server, mirror, monotonic, self._seen)
+        waiting = lambda: reader.waiting + self._older.waiting  # noqa: E731
+        report = Report(server, mirror, puller, waiting, monotonic)
         super().__init__(
             socket,
             authority,
@@ -54,6 +59,7 @@ class Roles(Rounds):
             epoch=lambda: reader.epoch,
             wait=wait,
             monotonic=monotonic,
+            withdrawn=withdrawn,
         )
         self._server, self._reader = server, reader
         self._pusher = Pusher(server, mirror, reader, monotonic)
@@ -78,6 +84,9 @@ class Roles(Rounds):
         except (KeyError, TypeError, ValueError) as error:
             raise ScannerBabbles(f"heartbeat: {error}") from error
 
+    def _seen(self, seen: Seen) -> None:
+        self._send(seen.told())
+
     def journal(self) -> None:
         """Read the journal as it grows, and settle claims by it."""
         self._retrying("journal", self._follow, most=2.0)
@@ -90,6 +99,7 @@ class Roles(Rounds):
             while True:
                 self._alive["journal"] = self._monotonic()
                 at = self._reader.read_to_head(records)
+                self._older.read(records, self._reader.older)
                 if self._settler:
                     self._settler.judge(True, self._reader.epoch, at)
                 self._grown.set()
@@ -104,7 +114,7 @@ class Roles(Rounds):
         self._retrying("push", self._push, most=30.0)
 
     def _push(self) -> None:
-        if not self._pusher.push():
+        if not (self._older.push() or self._pusher.push()):
             self._grown.wait(LOOK)
             self._grown.clear()
 
@@ -135,6 +145,7 @@ class Roles(Rounds):
                 continue
             except GateError as error:
                 log.warning("heartbeat: %s", error)
+                self._look_for_withdrawal(error)
 
     def _beat(self, nonce: str, health: dict[str, Any]) -> None:
         beat = self._server.heartbeat(nonce, health)
@@ -142,4 +153,9 @@ class Roles(Rounds):
         if any(command["do"] == "resync" for command in commands):
             self._puller.resync()
             self._reader.send_again()
+            self._older.send_again()
+        if any(command["do"] == "revoke" for command in commands):
+            self._withdrawn()
+        if beat.known is not None:
+            self._seen(Seen(beat.known.epoch, beat.known.seq, beat.known.hash))
         self._send({"beat": {"nonce": nonce, "time": beat.time, "commands": commands}})

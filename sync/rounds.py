@@ -18,6 +18,7 @@ from sync.http import back_off
 from sync.link import Link, ScannerBabbles, ScannerGone
 from sync.pull import PERIOD, Puller
 from sync.report import Report
+from sync.withdrawal import says_so
 from tickets.errors import GateError
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Rounds:
         report: What scanner is told of the server.
         epoch: Of the journal that is read.
         wait: Pauses for seconds; `time.sleep`, or a test's own.
+        withdrawn: Called when the server says that this gate was withdrawn; from any thread.
     """
 
     def __init__(
@@ -60,7 +62,9 @@ class Rounds:
         epoch: Callable[[], bytes] = lambda: b"",
         wait: Wait = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        withdrawn: Callable[[], None] = lambda: None,
     ) -> None:
+        self._withdrawn = withdrawn
         self._socket, self._authority = socket, authority
         self._mirror, self._puller, self._report = mirror, puller, report
         self._epoch, self._wait, self._monotonic = epoch, wait, monotonic
@@ -88,7 +92,13 @@ class Rounds:
             except GateError as error:
                 attempt += 1
                 log.warning("%s: %s", role, error)
+                self._look_for_withdrawal(error)
                 self._wait(back_off(attempt, random.random, most=most))
+
+    def _look_for_withdrawal(self, error: GateError) -> None:
+        """Any call may be the one that tells."""
+        if says_so(error):
+            self._withdrawn()
 
     # Each role: one round at a time
 

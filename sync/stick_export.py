@@ -13,11 +13,12 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
+from store.heads import sign_head
 from store.mirror import Mirror
 from store.stick import Stick, StickTorn
 from store.stick_records import MOST_FILE, RecordsTorn, read_records, signed_records
 from sync.link import Link
-from sync.push import page_of
+from sync.page import Page, ask_page
 
 log = logging.getLogger(__name__)
 RECORDS = 500
@@ -27,7 +28,6 @@ FILES = 20
 LOOK_AGAIN = 600.0
 """Seconds after which files written before are read back: a stick may have been away unseen."""
 _PAGE = 200
-_SECONDS = 5.0
 _NAME = re.compile(r"records/([0-9a-f]{16})-([0-9a-f]{16})-(\d{10})")
 
 
@@ -70,15 +70,20 @@ class Exporter:
         if now >= self._look_at:
             self._good, self._look_at = {}, now + LOOK_AGAIN
         self._stick.index()  # or the mount point of no stick would fill the gate's own card
-        _, epoch, head = self._ask(link, 0, 1)
-        position = self._mirror.position(f"records/{epoch.hex()}")
-        for _ in range(FILES):
-            covered, last = self._covered(epoch, position)
-            self.waiting = max(0, head - covered)
-            if not self.waiting:
-                break
-            self._write(link, epoch, (last or covered + 1) - 1)
+        present = ask_page(link, 0, 1)
+        older = [ask_page(link, 0, 1, epoch) for epoch in present.older]
+        self.waiting = sum(self._bring(link, page) for page in (*older, present))
         self._tidy()
+
+    def _bring(self, link: Link, page: Page) -> int:
+        """Write what the stick lacks of one journal; returns how many records it lacks still."""
+        position = self._mirror.position(f"records/{page.epoch.hex()}")
+        for _ in range(FILES):
+            covered, last = self._covered(page.epoch, position)
+            if covered >= page.head:
+                return 0
+            self._write(link, page, (last or covered + 1) - 1)
+        return max(0, page.head - self._covered(page.epoch, position)[0])
 
     def _covered(self, epoch: bytes, position: int) -> tuple[int, int | None]:
         """(last record without a gap from ``position`` on, first of the last file if not full)."""
@@ -105,20 +110,23 @@ class Exporter:
             self._good[name] = body["records"][-1]["seq"]
         return self._good[name]
 
-    def _write(self, link: Link, epoch: bytes, after: int) -> None:
+    def _write(self, link: Link, journal: Page, after: int) -> None:
         records: list[dict[str, Any]] = []
+        page = journal
         while len(records) < RECORDS:
             reached = records[-1]["seq"] if records else after
-            page, now, head = self._ask(link, reached, min(_PAGE, RECORDS - len(records)))
-            if now != epoch or not page:
+            most = min(_PAGE, RECORDS - len(records))
+            page = ask_page(link, reached, most, journal.epoch)
+            if page.epoch != journal.epoch or not page.records:
                 break
-            records += page
-            if page[-1]["seq"] >= head:
+            records += page.records
+            if records[-1]["seq"] >= page.head:
                 break
-        if not records:
+        if not records or page.epoch != journal.epoch:
             return
-        name = f"records/{self._device}-{epoch.hex()}-{records[0]['seq']:010d}"
-        self._stick.write(name, signed_records(self._key, epoch, records))
+        name = f"records/{self._device}-{journal.epoch.hex()}-{records[0]['seq']:010d}"
+        head = sign_head(self._key, self._device, page.epoch, page.tip, int(time.time()))
+        self._stick.write(name, signed_records(self._key, head, records))
         self._good[name] = records[-1]["seq"]
 
     def _tidy(self) -> None:
@@ -128,7 +136,3 @@ class Exporter:
             if match and last <= self._mirror.position(f"records/{match[2]}"):
                 self._stick.remove(name)
                 del self._good[name]
-
-    def _ask(self, link: Link, after: int, limit: int) -> tuple[list[dict[str, Any]], bytes, int]:
-        page = link.ask({"op": "records", "after": after, "limit": limit}, _SECONDS)
-        return page_of(page)

@@ -23,6 +23,18 @@ _ALARMS = {
     "back? Keep both cards and do not use the gate until somebody has looked.",
     "chain": "A record does not follow the one before it. Run 'admit journal verify' on the gate; "
     "keep its card if that names a break.",
+    "rewritten": "The gate signed one past and then sent another. Somebody may have changed its "
+    "journal, or a copy of its card works: withdraw the gate, keep its card as evidence.",
+    "rolled_back": "The gate's journal went back to an older state: was an old card or image put "
+    "in? It begins a new journal by itself; find out who did it. Entries of both count.",
+    "restored": "The gate found its journal to be an older copy and has begun another; entries of "
+    "both count. Was its card put back from an image, or copied? If nobody did, withdraw the gate.",
+    "clone": "Two gates work with one key: a card was copied. Withdraw this gate, enrol each of "
+    "the two anew with a token of its own. Entries of both are counted.",
+    "head_signature": "Somebody calls with this gate's bearer but has not its key: the network in "
+    "between reads it, or the server's log does. Withdraw the gate and enrol it anew.",
+    "flood": "The gate sends more broken records than are kept. What it did is in its journal: "
+    "take the gate out of service and keep its card.",
     "gap": "Records of this gate are missing. Is it in touch? They come when it is; if its card "
     "was replaced, keep the old one: they are on it.",
 }

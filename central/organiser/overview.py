@@ -6,9 +6,20 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from central.alarms import MOST_EVIDENCE
 from central.event import Central
 from central.records import gaps
-from central.schema import alarm, claim, conflict, device, parked, record, redemption, ticket
+from central.schema import (
+    alarm,
+    claim,
+    conflict,
+    device,
+    evidence,
+    parked,
+    record,
+    redemption,
+    ticket,
+)
 from central.statements import chain_size
 
 MOST = 1000
@@ -145,21 +156,50 @@ def parked_records(central: Central, most: int = MOST) -> list[dict[str, Any]]:
 
 
 def alarms(central: Central) -> list[dict[str, Any]]:
-    """Forks, broken chains, and gaps that last: what somebody must look into."""
+    """Forks, rewritten journals, clones, gaps that last: what somebody must look into, and what it
+    rests on."""
     query = select(alarm, device.c.gate).join_from(alarm, device).where(alarm.c.cleared.is_(None))
     with central.database.reading() as connection:
         rows = connection.execute(query.order_by(alarm.c.raised.desc()).limit(MOST)).mappings()
+        pieces = _evidence(connection)
         found = [
-            {"name": r["name"], "gate": r["gate"], "detail": r["detail"], "raised": r["raised"]}
+            {
+                "name": r["name"],
+                "gate": r["gate"],
+                "device": r["device"],
+                "detail": r["detail"],
+                "raised": r["raised"],
+                "evidence": pieces.get(bytes(r["digest"]), []),
+            }
             for r in rows
         ]
         missing = [
             {
                 "name": "gap",
                 "gate": gap["gate"],
+                "device": gap["device"],
                 "detail": f"{gap['missing']} records of {gap['epoch']} have not come",
                 "raised": gap["since"],
+                "evidence": [],
             }
             for gap in gaps(connection, central.now())
         ]
     return found + missing
+
+
+def _evidence(connection: Connection) -> dict[bytes, list[dict[str, Any]]]:
+    """What alarms rest on, by alarm, in the order in which it came."""
+    found: dict[bytes, list[dict[str, Any]]] = {}
+    query = select(evidence).order_by(evidence.c.received).limit(MOST * MOST_EVIDENCE)
+    for row in connection.execute(query).mappings():
+        piece = {"what": row["what"], "received": row["received"], "body": _read(row["body"])}
+        found.setdefault(bytes(row["alarm"]), []).append(piece)
+    return found
+
+
+def _read(body: str) -> object:
+    """A piece as it came; one that was too long to be kept whole is no JSON any more."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body

@@ -10,6 +10,7 @@ from nacl.signing import SigningKey
 
 from cli.conformance.rules import expect
 from cli.conformance.wire import Answer, Wire
+from store.heads import head_to_json, sign_head
 from store.records import GENESIS, Entry, Kind, Record, chain_hash, entry_to_json
 
 
@@ -25,7 +26,7 @@ class Gate:
         self.wire, self.name, self.token, self.list = wire, name, token, check_in_list
         self.key = SigningKey.generate()
         self.epoch, self.head = os.urandom(8), GENESIS
-        self._seqs = itertools.count(1)
+        self._seqs, self._written = itertools.count(1), 0
         self.bearer, self.device, self.event, self.event_key = "", "", "", b""
         self.enrolled = self.enrol()
         expect(self.enrolled.status == 201, f"enrolment: {self.enrolled}")
@@ -74,11 +75,19 @@ class Gate:
         expect(isinstance(found, list), f"claims is no list: {found!r}")
         return [row.get("presentation") for row in found]
 
+    def signed_head(self) -> dict[str, Any]:
+        """Where the journal stands, signed."""
+        tip = self._written, self.head
+        return head_to_json(sign_head(self.key, self.device, self.epoch, tip, 1000 + tip[0]))
+
+    def send(self, *records: object, **changes: object) -> Answer:
+        """Upload records with the journal's head; ``changes`` are of its fields, after signing."""
+        body = {"epoch": self.epoch.hex(), "records": list(records)}
+        return self.call("POST", "/v1/records", body | {"head": self.signed_head() | changes})
+
     def upload(self, *records: object) -> list[dict[str, Any]]:
         """Upload records; the answers, one for each."""
-        answer = self.call(
-            "POST", "/v1/records", {"epoch": self.epoch.hex(), "records": list(records)}
-        )
+        answer = self.send(*records)
         expect(answer.status == 200, answer)
         found = answer.json.get("answers")
         whole = isinstance(found, list) and len(found) == len(records)
@@ -91,7 +100,7 @@ class Gate:
 
     def record(self, kind: Kind, presentation: bytes, **facts: Any) -> dict[str, Any]:
         """The next record of the journal, as it is uploaded."""
-        seq = next(self._seqs)
+        seq = self._written = next(self._seqs)
         told: dict[str, Any] = {"at": 1000.0 + seq, "event": self.event, "lane": "1"}
         row = Record(kind=kind, presentation=presentation, **(told | facts))
         entry = Entry(seq, row, self.head, chain_hash(seq, self.head, row))

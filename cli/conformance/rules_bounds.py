@@ -50,8 +50,7 @@ def _(event: TestEvent) -> None:
     "Answer 400 body_malformed to more than 500 records; store none",
 )
 def _(event: TestEvent) -> None:
-    body = {"epoch": event.north.epoch.hex(), "records": [{}] * 501}
-    refused(event.north.call("POST", "/v1/records", body), 400, "body_malformed")
+    refused(event.north.send(*[{}] * 501), 400, "body_malformed")
 
 
 @rule(

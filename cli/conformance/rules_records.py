@@ -30,6 +30,36 @@ def _(event: TestEvent) -> None:
 
 
 @rule(
+    "records.head",
+    "An upload whose head the device key did not sign is refused, and nothing of it is taken",
+    "Verify head.signature by the key that was enrolled, before anything else; 403 head_refused",
+)
+def _(event: TestEvent) -> None:
+    gate = event.north
+    record = gate.record(Kind.MODE, new())
+    answer = gate.send(record, at=5)
+    named = answer.status == 403 and answer.json.get("error") == "head_refused"
+    expect(named, f"a changed head: {answer}")
+    expect(gate.results(record) == ["stored"], "it was taken with a head that does not hold")
+
+
+@rule(
+    "records.known",
+    "The farthest head of a journal is told with uploads and heartbeats, as it was signed",
+    "Keep it by device and epoch; a card that was put back learns from it how far it had been",
+)
+def _(event: TestEvent) -> None:
+    gate = event.north
+    records = [gate.record(Kind.MODE, new()) for _ in range(2)]
+    told = gate.send(*records).json.get("known")
+    expect(told == gate.signed_head(), f"after the upload known is {told}")
+    journal = {"epoch": gate.epoch.hex(), "seq": 0}
+    body = {"nonce": new().hex(), "health": {"journal": journal}}
+    told = gate.call("POST", "/v1/heartbeat", body).json.get("known")
+    expect(told == gate.signed_head(), f"with a heartbeat known is {told}")
+
+
+@rule(
     "records.again",
     "A record sent again is a duplicate and counts once",
     "Key records by device, epoch and seq; the same hash is the same record",

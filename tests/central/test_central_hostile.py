@@ -186,7 +186,13 @@ def test_a_bad_record_does_not_hold_up_the_good_ones(rig: CentralRig, north: Dev
     good = north.record(Kind.MODE)
     answers = north.client.post(
         "/v1/records",
-        content=json.dumps({"epoch": north.epoch.hex(), "records": [*BAD_RECORDS, good]}),
+        content=json.dumps(
+            {
+                "epoch": north.epoch.hex(),
+                "head": north.signed_head(),
+                "records": [*BAD_RECORDS, good],
+            }
+        ),
         headers=north.headers,
     ).json()["answers"]
     assert [answer["result"] for answer in answers] == ["parked"] * len(BAD_RECORDS) + ["stored"]
@@ -268,7 +274,7 @@ def test_no_records_crash_the_server(records: list[object]) -> None:
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from central.records import take_records
+    from central.records import take_batch
     from central.tokens import Caller
     from tests.rigs.central_rig import make_event
 
@@ -276,13 +282,13 @@ def test_no_records_crash_the_server(records: list[object]) -> None:
         rig = make_event(Path(directory), csv=None)
         Device(_client(rig), rig.enrol_token("north"), "north")
         caller = Caller(overview.gates(rig.central)[0]["device"], "north")
-        raw = json.dumps({"epoch": "00" * 8, "records": records}).encode()
         try:
-            answers = take_records(rig.central, caller, raw)["answers"]
+            found = take_batch(rig.central, caller, bytes(8), [], records)
         except ProtocolError as refusal:
             assert refusal.status == 400
         else:
-            assert [answer["result"] for answer in answers] == ["parked"] * len(records)
+            told = [answer["result"] for answer in found["answers"]]  # type: ignore[attr-defined]
+            assert told == ["parked"] * len(records)
         rig.central.database.close()
 
 

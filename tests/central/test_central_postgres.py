@@ -181,7 +181,8 @@ def keep_calling(
             device.scan(presentation, rig.key("F0"), list="again"),
             device.outcome(presentation),
         ]
-        body = {"epoch": device.epoch.hex(), "records": records}
+        head = device.signed_head()
+        body = {"epoch": device.epoch.hex(), "head": head, "records": records}
         answer = device.post("/v1/records", body)
         if answer.status_code == 200:
             told.update(set(results(answer.json()["answers"])))

@@ -9,6 +9,7 @@ import cbor2
 import pytest
 from nacl.signing import SigningKey
 
+from store.heads import head_text, head_to_json, sign_head
 from store.records import GENESIS, chain_hash, entry_from_json, in_order
 from tests.rigs.central_rig import ROOT
 from tickets.bodies import Delta, Keyset, ListHead, NamesHead, ServerTime, Type
@@ -37,7 +38,7 @@ def test_the_token_request_is_signed_as_shown() -> None:
     text = f"admit-token\n{device}\n0\n{NONCE.hex()}"
     signature = base64.b64encode(SigningKey(SEED).sign(text.encode()).signature).decode()
     assert SEED.hex() in PAGE and PUBLIC.hex() in PAGE and text in blocks("text")
-    (body,) = [json.loads(block) for block in blocks("json") if "signature" in block]
+    (body,) = [json.loads(block) for block in blocks("json") if "nonce" in block]
     assert body == {"device": device, "at": 0, "nonce": NONCE.hex(), "signature": signature}
 
 
@@ -63,6 +64,22 @@ def test_the_record_is_hashed_as_shown() -> None:
     names = re.search(r"array `\[(.*?)\]`", PAGE, re.DOTALL)
     assert names is not None
     assert names[1].replace("\n", " ").split(", ")[2:] == list(entry.record.__slots__)
+
+
+def test_the_head_is_signed_as_shown() -> None:
+    """Of the journal that ends with the record above."""
+    (entry,) = [json.loads(block) for block in blocks("json") if "prev" in block]
+    (body,) = [json.loads(block)["head"] for block in blocks("json") if '"head"' in block]
+    device = blake2b(PUBLIC, digest_size=8).hexdigest()
+    head = sign_head(
+        SigningKey(SEED),
+        device,
+        bytes.fromhex(body["epoch"]),
+        (1, bytes.fromhex(entry["hash"])),
+        1782835201,
+    )
+    assert head_to_json(head) == body
+    assert head_text(device, head.epoch, *head.tip, head.at).decode() in blocks("text")
 
 
 def test_the_statement_is_signed_as_shown() -> None:

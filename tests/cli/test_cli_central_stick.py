@@ -7,6 +7,7 @@ from nacl.signing import SigningKey
 from typer.testing import CliRunner
 
 from cli.__main__ import build
+from store.heads import sign_head
 from store.stick import Stick
 from store.stick_records import signed_records
 from tests.rigs.central_rig import make_event
@@ -73,7 +74,9 @@ def test_a_stick_of_another_event_is_not_written_over(central, tmp_path):
 def test_what_cannot_be_taken_is_named_and_the_exit_code_tells(central, tmp_path):
     stick = tmp_path / "stick"
     central("stick", stick)
-    signed = signed_records(SigningKey.generate(), bytes(8), [])
+    key = SigningKey.generate()
+    head = sign_head(key, "ab" * 8, bytes(8), (0, bytes(32)), 1000)
+    signed = signed_records(key, head, [])
     Stick(stick).write(f"records/{'a' * 16}-{'0' * 16}-0000000001", signed)
     result = central("import-records", stick)
     assert result.exit_code == 1

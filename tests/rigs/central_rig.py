@@ -24,6 +24,7 @@ from central.event import Central
 from central.imports import import_tickets
 from central.setup import initialise, open_central
 from central.statements import publish_policy
+from store.heads import head_to_json, sign_head
 from store.records import Entry, Kind, Record, chain_hash, entry_to_json
 from tickets.credential import Credential, Format
 from tickets.csv_rows import BadRow
@@ -215,11 +216,22 @@ class Device:
         found = self.get("/v1/claims?open=1").json()["claims"]
         return [claim["presentation"] for claim in found]
 
-    def upload(self, *records: object) -> list[dict[str, Any]]:
-        """Upload records (JSON); returns the answers."""
-        body = {"epoch": self.epoch.hex(), "records": list(records)}
-        answers: list[dict[str, Any]] = self.post("/v1/records", body).json()["answers"]
-        return answers
+    def signed_head(self, **changes: Any) -> dict[str, Any]:
+        """Where this gate's journal stands, signed; ``changes`` are of `sign_head`'s arguments."""
+        fields: dict[str, Any] = {"device": self.name, "epoch": self.epoch, "at": 1000 + self.seq}
+        fields |= {"tip": (self.seq, self.head), "key": self.key}
+        return head_to_json(sign_head(**(fields | changes)))
+
+    def upload(self, *records: object, **changes: Any) -> list[dict[str, Any]]:
+        """Upload records (JSON) with a head; returns the answers."""
+        return self.send(*records, **changes)["answers"]  # type: ignore[no-any-return]
+
+    def send(self, *records: object, **changes: Any) -> dict[str, Any]:
+        """As `upload`; returns the whole answer. ``changes``: see `signed_head`."""
+        head = self.signed_head(**changes)
+        body = {"epoch": self.epoch.hex(), "head": head, "records": list(records)}
+        answer: dict[str, Any] = self.post("/v1/records", body).json()
+        return answer
 
     def record(self, kind: Kind, presentation: bytes | None = None, **facts: Any) -> dict[str, Any]:
         """The next record of this gate's journal, as JSON."""

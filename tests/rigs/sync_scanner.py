@@ -132,7 +132,9 @@ class SyncScanner:
 
     def _records(self, after: int, limit: int) -> Message:
         page = [entry_to_json(entry) for entry in self.entries[after : after + min(limit, 100)]]
-        return {"records": page, "epoch": self.epoch.hex(), "head": len(self.entries)}
+        digest = self.entries[-1].hash if self.entries else GENESIS
+        told = {"epoch": self.epoch.hex(), "head": len(self.entries), "hash": digest.hex()}
+        return {"records": page} | told
 
 
 def _say(peer: socket.socket, message: Message) -> None:

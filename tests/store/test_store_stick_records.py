@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
+from store.heads import head_to_json, sign_head
 from store.stick_records import (
     NotTheOrganisers,
     RecordsTorn,
@@ -22,12 +23,14 @@ KEY = SigningKey(bytes(range(32)))
 PUBLIC = KEY.verify_key.encode()
 KEYS = {key_id(PUBLIC): PUBLIC}
 RECORDS = [{"seq": 1, "kind": "scan"}, {"seq": 2, "kind": "passage"}]
-SIGNED = signed_records(KEY, bytes(8), RECORDS)
+HEAD = sign_head(KEY, "ab" * 8, bytes(8), (2, b"h" * 32), 1000)
+SIGNED = signed_records(KEY, HEAD, RECORDS)
 ANSWERS = signed_json("answers", {"event": "FEST", "up_to": 7}, key_id(PUBLIC), bytes(KEY))
 
 
 def test_what_was_signed_is_read():
-    assert read_records("r", SIGNED, PUBLIC) == {"epoch": "00" * 8, "records": RECORDS}
+    told = {"epoch": "00" * 8, "head": head_to_json(HEAD), "records": RECORDS}
+    assert read_records("r", SIGNED, PUBLIC) == told
     assert read_signed("answers", "a", ANSWERS, "FEST", KEYS)["up_to"] == 7
 
 
