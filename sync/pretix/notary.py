@@ -28,7 +28,8 @@ from tickets.rows import ROW_BYTES
 from tickets.statements import read_statement, sign_statement
 
 LIST_AFTER = 2_000
-"""Changed rows since a list from which a new list is published: deltas are kept in memory."""
+"""Changed rows since a list from which a new list is published, or a tenth of a larger list: deltas
+are kept in memory, lists are written anew."""
 _LASTS = 10 * 365 * 86_400
 """Seconds until a statement expires: how current the list is, the server's answers tell."""
 _SLICE = 8_192
@@ -104,7 +105,7 @@ class Notary:
             head = self._staging.note("list")
             if head and not changed:
                 return
-            if not head or since + len(changed) > LIST_AFTER:
+            if not head or since + len(changed) > max(LIST_AFTER, self._staging.count("row") // 10):
                 self._list()
             else:
                 self._delta(changed, int(head), since)
