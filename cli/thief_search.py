@@ -9,7 +9,9 @@ from pathlib import Path
 PIECE = 1 << 22
 """Bytes read at a time; what lies across two pieces is found by their overlap."""
 OVERLAP = 4096
-_PRINTABLE = re.compile(rb"[\x20-\x7e\x80-\xff]{4,}")
+_WORDS = re.compile(rb"[\x20-\x7e]{5,}")
+_WIDE = re.compile(rb"(?:[\x20-\x7e]\0){5,}")
+"""Text in UTF-16."""
 
 
 def find_bytes(path: Path, secret: bytes) -> bool:
@@ -20,15 +22,16 @@ def find_bytes(path: Path, secret: bytes) -> bool:
 
 def find_texts(path: Path, texts: Collection[str]) -> set[str]:
     """Those of ``texts`` that are in the file: as UTF-8, hexadecimal, base64 or UTF-16."""
-    if not texts:
-        return set()
-    wanted = {text: (*_written(text.encode()), text.encode("utf-16-le")) for text in texts}
     found: set[str] = set()
+    if not texts:
+        return found
+    wanted = {text: _written(text.encode()) for text in texts}
     for piece in _pieces(path):
-        # Most bytes of a gate's files are hashes: what is text in them is little.
-        text = b"\n".join(_PRINTABLE.findall(piece))
-        found |= {one for one, ways in wanted.items() if any(way in text for way in ways[:-1])}
-        found |= {one for one, ways in wanted.items() if len(ways[-1]) >= 16 and ways[-1] in piece}
+        # Most bytes of a gate's files are hashes, and most of what is text repeats itself.
+        words = b"\n".join({*_WORDS.findall(piece), *(run[::2] for run in _WIDE.findall(piece))})
+        for text, ways in wanted.items():
+            if any(way in words for way in ways) or (not text.isascii() and ways[0] in piece):
+                found.add(text)
     return found
 
 

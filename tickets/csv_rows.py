@@ -3,8 +3,8 @@
 Columns: id (required, unique), product (number, 1), entries (1; 0 is any number), valid_from and
 valid_until (ISO 8601 with zone), code (an opaque code instead of a signed ticket), card (the UID of
 an NTAG 424 DNA instead of either), status (valid, cancelled, blocked, unapproved, unpaid, revoked),
-attention (0 or 1). Others, such as name, are passed over. UTF-8; comma, semicolon or tab, as the
-header has it. One line is one row.
+attention (0 or 1), name (of the guest: printed, and kept sealed). Others are passed over. UTF-8;
+comma, semicolon or tab, as the header has it. One line is one row.
 """
 
 import csv
@@ -63,7 +63,7 @@ class TicketRow:
     card: bytes | None = None
     """UID of the card that is the ticket, 7 bytes."""
     name: str = field(default="", repr=False)
-    """The guest, for the printed ticket alone."""
+    """The guest: printed, and at central sealed under the ticket's code."""
     moves: int = 0
     """How often it moved to a phone since, as central knows; no column."""
 

@@ -177,6 +177,16 @@ def test_a_secret_in_base64_is_found_at_every_place(tmp_path: Path, shift: int) 
     assert find_texts(path, [STRONG, "other-text-of-length"]) == {STRONG}
 
 
+def test_a_text_is_found_however_it_is_written(tmp_path: Path) -> None:
+    """Among bytes that are none, and with letters beyond ASCII."""
+    for text in (STRONG, "Ada Lovelace", "Zoë Ångström"):
+        for written in (text.encode(), text.encode().hex().encode(), text.encode("utf-16-le")):
+            path = tmp_path / "file"
+            path.write_bytes(os.urandom(999) + written + os.urandom(999))
+            wide = not text.isascii() and written == text.encode("utf-16-le")
+            assert find_texts(path, [text]) == (set() if wide else {text}), (text, written)
+
+
 def test_a_secret_across_two_pieces_of_a_file_is_found(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("cli.thief_search.PIECE", 5000)
     path = tmp_path / "file"
