@@ -17,8 +17,10 @@ from scanner.sync_door import SyncDoor
 from screen.board import Board
 from screen.errors import MessageMalformed
 from screen.messages import Event, Guest, Status, read_message, read_status
+from store.heads import HeadMalformed, head_from_json, head_to_json
 from store.records import RecordMalformed, entry_from_json, entry_to_json
 from sync.link import ScannerBabbles, _decoded
+from sync.page import page_of
 from tests.rigs.gate_doors import DoorRig
 
 
@@ -107,9 +109,10 @@ def _draw(board: Board) -> None:
 
 
 def sync_message(data: bytes) -> None:
-    """From scanner to sync."""
+    """From scanner to sync, read as a page of records."""
     with suppress(ScannerBabbles):
-        assert isinstance(_decoded(data), dict)
+        page = page_of(_decoded(data))
+        assert (len(page.epoch), len(page.hash)) == (8, 32)
 
 
 def journal_record(data: bytes) -> None:
@@ -119,6 +122,14 @@ def journal_record(data: bytes) -> None:
         with suppress(RecordMalformed):
             entry = entry_from_json(body)
             assert entry_from_json(entry_to_json(entry)) == entry
+
+
+def journal_head(data: bytes) -> None:
+    """Where a journal stands, as a gate or a server tells it."""
+    with suppress(ValueError, RecursionError):
+        body = json.loads(data)
+        with suppress(HeadMalformed):
+            assert head_from_json(head_to_json(head_from_json(body))) == head_from_json(body)
 
 
 def policy(data: bytes) -> None:
@@ -139,5 +150,6 @@ TARGETS = {
     "screen_status": screen_status,
     "sync_message": sync_message,
     "journal_record": journal_record,
+    "journal_head": journal_head,
     "policy": policy,
 }
