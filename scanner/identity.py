@@ -49,7 +49,7 @@ class Identity:
             kind: Of the server in admit.toml: who has none is not told to look for it.
         """
         if is_withdrawn(path.parent):
-            raise NotReady(CAUSE, REMEDY)
+            raise NotReady(CAUSE, NOT_ENROLLED[kind][1] if kind == "pretix" else REMEDY)
         try:
             body = json.loads(path.read_bytes()[:MAX_IDENTITY])
             roots = tuple(bytes.fromhex(key) for key in body.get("roots", []))

@@ -40,7 +40,7 @@ from sync.rounds import Rounds
 from sync.stick_pull import StickPuller
 from sync.stick_roles import StickRoles
 from sync.stick_server import StickServer
-from sync.withdrawal import end_by, enrolled_anew, may_enrol
+from sync.withdrawal import end_by, enrolled_anew, finish_wipe, may_enrol
 from tickets.errors import GateError
 from tickets.keyring import pinned
 
@@ -83,6 +83,8 @@ def _run(config: AdmitConfig, directory: Path, run: Path) -> None:
     if config.server.kind == "admit" and not _may_enrol(config, directory):
         log.critical("%s. %s", CAUSE, REMEDY)
         _watch(None)
+    if config.server.kind == "pretix":
+        finish_wipe(directory)
     mirror = Mirror(directory / "mirror.db")
     if mirror.rebuilt is not None:
         log.error("%s; all of it is fetched again", mirror.rebuilt)
@@ -95,7 +97,7 @@ def _run(config: AdmitConfig, directory: Path, run: Path) -> None:
 
 def _by_network(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Path) -> Rounds:
     """The parts of a gate with a server."""
-    http = Http(config.server.url or "", config.server.ca_file)
+    http = Http(config.server.url or "", config.server.ca_file, pins=config.server.pin)
     notify("READY=1")
     identity = _enrolled(config, http, directory)
     enrolled_anew(directory, mirror)
@@ -123,10 +125,11 @@ def _by_stick(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Path
 def _by_pretix(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Path) -> Rounds:
     """The parts of a gate that is a device of a pretix organizer."""
     server, event = config.server, config.gate.event
-    http = Http(server.url or "", server.ca_file)
+    http = Http(server.url or "", server.ca_file, pins=server.pin)
     notify("READY=1")
     waiting = Awaiting(config, http, directory, socket, alive=lambda: notify("WATCHDOG=1"))
     enrolment = waiting.enrolment()
+    enrolled_anew(directory, mirror)
     if enrolment.event != event:
         raise WrongEvent(event, enrolment.event)
     badge = Badge(directory, enrolment)
@@ -141,7 +144,10 @@ def _by_pretix(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Pat
         signed_suffice=not config.policy.list_required,
     )
     puller = PretixPuller(source, mirror, pinned([enrolment.notary.root]), event, directory)
-    return PretixRoles(socket, source, mirror, puller, directory)
+    identity = Identity(enrolment.device, event, enrolment.event_key)
+    token = server.token.reveal() if server.token else None
+    withdrawn = end_by(directory, mirror, identity, token)
+    return PretixRoles(socket, source, mirror, puller, withdrawn=withdrawn)
 
 
 def _may_enrol(config: AdmitConfig, directory: Path) -> bool:

@@ -64,6 +64,13 @@ def may_enrol(directory: Path, token: str | None) -> bool:
     return anew
 
 
+def finish_wipe(directory: Path) -> None:
+    """Wipe what a power cut left over. Raises OSError."""
+    mark = read_mark(directory)
+    if mark is not None and not mark.wiped:
+        wipe_all_but_mark(directory, mark)
+
+
 def enrolled_anew(directory: Path, mirror: Mirror) -> None:
     """The new enrolment is saved: what the server has of the journals is known, the mark goes."""
     mark = read_mark(directory)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from config.models import AdmitConfig
+from store.withdrawn import read_mark
 from sync.errors import ServerFault
 from sync.http import Http, back_off
 from sync.link import Link, ScannerBabbles, ScannerGone
@@ -21,7 +22,7 @@ from sync.pretix.errors import (
     TokenRefused,
     WrongServer,
 )
-from sync.pretix.revoked import forgive, revoked_by, wipe
+from sync.withdrawal import token_hash
 from tickets.errors import GateError
 
 log = logging.getLogger(__name__)
@@ -60,13 +61,14 @@ class Awaiting:
         Raises:
             IdentityDamaged: a saved one cannot be read.
         """
-        if (url := revoked_by(self._directory)) is not None:
-            wipe(self._directory, url)  # perhaps a power cut left the half of it
-            self._fault = DeviceRevoked(url)
-        found = load(self._directory)
-        if found is None:
-            token = self._config.server.token
-            found = self._by_token(token.reveal()) if token is not None else None
+        found, mark = load(self._directory), read_mark(self._directory)
+        token = self._config.server.token
+        if found is None and mark is not None:
+            self._fault = DeviceRevoked(self._http.url)
+            if token is not None and token_hash(token.reveal()) == mark.token:
+                token = None  # it was used by the device that is revoked
+        if found is None and token is not None:
+            found = self._by_token(token.reveal())
         return found or self._by_code()
 
     def _by_token(self, token: str) -> Enrolment | None:
@@ -127,7 +129,6 @@ class Awaiting:
     def _initialize(self, token: str) -> Enrolment:
         server, gate = self._config.server, self._config.gate
         found = initialize(self._http, self._directory, token, gate.event, server.organizer)
-        forgive(self._directory)
         log.info("enrolled at pretix as device %d of %s", found.device_id, found.organizer)
         return found
 

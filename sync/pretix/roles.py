@@ -1,9 +1,7 @@
 """The threads of sync at a gate whose server is pretix."""
 
 import logging
-import os
 import queue
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +11,6 @@ from store.mirror import Mirror
 from sync.errors import ServerSlow, ServerUnreachable
 from sync.link import Link, ScannerBabbles
 from sync.pretix.errors import DeviceRevoked, Loading, NotUploaded, TooManyRequests
-from sync.pretix.revoked import wipe
 from sync.pretix.server import PretixServer
 from sync.pull import PERIOD, Puller
 from sync.report import Report
@@ -25,16 +22,6 @@ log = logging.getLogger(__name__)
 _COUNT_EVERY = 5.0
 """Seconds between two looks at how many records there are."""
 _TO_WAIT_OUT = (ServerUnreachable, ServerSlow, TooManyRequests)
-
-
-def _end_process(fault: GateError) -> None:
-    sys.stderr.write(f"{fault.cause}\n{fault.remedy}\n")
-    sys.stderr.flush()
-    os._exit(1)
-
-
-def _told(fault: GateError) -> dict[str, str]:
-    return {"cause": fault.cause, "remedy": fault.remedy}
 
 
 class PretixPuller(Puller):
@@ -71,8 +58,7 @@ class PretixRoles(Rounds):
 
     Args:
         socket: Path of scanner's `sync.sock`.
-        directory: Of sync's state: a revoked device's is wiped.
-        end: Ends the process, which then begins anew.
+        withdrawn: Called when the organiser has revoked this device.
         wait: Pauses for seconds; `time.sleep`, or a test's own.
     """
 
@@ -82,15 +68,23 @@ class PretixRoles(Rounds):
         server: PretixServer,
         mirror: Mirror,
         puller: PretixPuller,
-        directory: Path,
         *,
-        end: Callable[[GateError], object] = _end_process,
+        withdrawn: Callable[[], None] = lambda: None,
         wait: Wait = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         report = Report(server, mirror, puller, lambda: self._waiting, monotonic)
-        super().__init__(socket, None, mirror, puller, report, wait=wait, monotonic=monotonic)
-        self._server, self._directory, self._end = server, directory, end
+        super().__init__(
+            socket,
+            None,
+            mirror,
+            puller,
+            report,
+            withdrawn=withdrawn,
+            wait=wait,
+            monotonic=monotonic,
+        )
+        self._server = server
         self._waiting = 0
         self._beats: queue.Queue[str] = queue.Queue(maxsize=1)
 
@@ -99,20 +93,13 @@ class PretixRoles(Rounds):
         return super().all() | {"journal": self.journal, "heartbeat": self.heartbeat}
 
     def _pull(self) -> None:
-        try:
-            self._puller.poll()
-        except DeviceRevoked as fault:
-            self._revoked(fault)
+        self._puller.poll()
         if not isinstance(self._puller.fault, Loading):
             self._wait(PERIOD)
 
-    def _revoked(self, fault: DeviceRevoked) -> None:
-        """Delete what a thief could use, close the lanes, and begin as a gate to be enrolled."""
-        wipe(self._directory, self._server.url)
-        command = {"do": "revoke", "text": fault.cause}
-        self._send({"beat": {"nonce": "", "time": "", "commands": [command]}})
-        self._send({"server": self._report.state() | {"fault": _told(fault)}})
-        self._end(fault)
+    def _look_for_withdrawal(self, error: GateError) -> None:
+        if isinstance(error, DeviceRevoked):
+            self._withdrawn()
 
     def journal(self) -> None:
         """Count what waits for the upload."""
@@ -151,5 +138,6 @@ class PretixRoles(Rounds):
                 continue
             except GateError as error:
                 log.warning("heartbeat: %s", error)
+                self._look_for_withdrawal(error)
                 continue
             self._send({"beat": {"nonce": nonce, "time": beat.time, "commands": []}})

@@ -2,6 +2,7 @@
 
 import json
 import stat
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from config.read import parse_config
+from store.withdrawn import MARK, Withdrawn, write_mark
 from sync.errors import IdentityDamaged
 from sync.http import Http
 from sync.pretix.awaiting import Awaiting
@@ -21,8 +23,8 @@ from sync.pretix.errors import (
     TokenUnknown,
     WrongServer,
 )
-from sync.pretix.revoked import MARKER, revoked_by, wipe
 from sync.pretix.roles import PretixRoles
+from sync.withdrawal import finish_wipe, token_hash
 from tests.rigs.fake_pretix import REVOKED, FakePretix
 from tests.rigs.pretix_gate import NAME, PretixGate
 from tests.rigs.sync_scanner import SyncScanner
@@ -249,53 +251,50 @@ def test_a_code_of_a_strangers_organizer_at_our_server_is_refused(server, places
 # Revoked
 
 
-def test_a_revoked_device_is_wiped_and_says_so(server, tmp_path, places):
-    state, run = places
-    gate = PretixGate(state, server.url, server.token)
-    server.order("A", server.position("s1"))
-    gate.poll()
+def test_a_revoked_device_ends_itself_whichever_call_is_told(server, tmp_path, places):
+    gate = PretixGate(places[0], server.url, server.token)
     server.revoked_device = True
-    ended: list[GateError] = []
-    scanner = SyncScanner(run)
+    ended: list[str] = []
     roles = PretixRoles(
-        run / "sync.sock",
+        places[1] / "sync.sock",
         gate.server,
         gate.mirror,
         gate.puller,
-        state,
-        end=ended.append,
-        wait=lambda _: None,
+        withdrawn=lambda: ended.append("revoked"),
+        wait=lambda _: ended and sys.exit(),
     )
-    threading.Thread(target=roles.claims, daemon=True).start()
-    scanner.ask({"probe": 1})
-    scanner.wait_told(lambda told: "probed" in told)
-    gate.now += 61
-    roles._pull()
-    assert isinstance(ended[0], DeviceRevoked)
-    left = {path.name for path in state.iterdir() if not path.name.startswith("mirror")}
-    assert left == {MARKER}
-    beat = scanner.wait_told(lambda told: "beat" in told)["beat"]
-    assert [command["do"] for command in beat["commands"]] == ["revoke"]
+    with pytest.raises(SystemExit):
+        roles.pull()
+    assert ended == ["revoked"]
 
 
-def test_a_wipe_that_was_cut_short_is_finished_and_the_old_token_enrols_nobody(server, places):
+def withdraw(state: Path, token: str, wiped: bool = True) -> None:
+    write_mark(state, Withdrawn("0" * 16, token_hash(token), wiped=wiped))
+
+
+def test_a_wipe_that_was_cut_short_is_finished(server, places):
     state, _ = places
-    token = server.token
     enrol(server, state)
-    text = (state / PRETIX_FILE).read_text()
-    wipe(state, server.url)
-    (state / PRETIX_FILE).write_text(text)
-    found, said = shown(server, places, "{}", more=f'token = "{token}"', found_none=True)
+    withdraw(state, "", wiped=False)
+    finish_wipe(state)
+    assert {path.name for path in state.iterdir()} == {MARK}
+
+
+def test_a_revoked_gate_tries_no_token_that_it_had_before(server, places):
+    withdraw(places[0], server.token)
+    more = f'token = "{server.token}"'
+    found, said = shown(server, places, "{}", more=more, found_none=True)
     assert found is None
-    assert not (state / PRETIX_FILE).exists()
+    assert server.told == []
     assert "has revoked this device" in said[0]
 
 
 def test_a_new_code_lets_a_revoked_gate_work_again(server, places):
-    wipe(places[0], server.url)
+    withdraw(places[0], "the token before")
     found, _ = shown(server, places, code(server), more='organizer = "big"')
     assert found is not None
-    assert revoked_by(places[0]) is None
+    finish_wipe(places[0])
+    assert load(places[0]) == found
 
 
 @pytest.mark.parametrize(
