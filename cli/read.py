@@ -24,7 +24,7 @@ from drivers.errors import PictureError
 from drivers.pictures import load_picture
 from drivers.qr import read_codes
 from tickets.credential import Credential, Flaw, Format, Rejection
-from tickets.key_files import Role, load_key
+from tickets.key_files import Role, key_path, load_key
 from tickets.parse import parse
 from tickets.trust import Trust, trust_of
 
@@ -122,13 +122,15 @@ def judge_without_keys(payload: bytes) -> Judgement:
 
 
 def judge_by(directory: Path) -> Judge:
-    """Return a judge that knows the issuer in a key directory: signature and times decide.
+    """Return a judge that knows the issuers in a key directory: signature and times decide.
 
     Raises:
         KeyFault: there is no issuer key, or it cannot be read.
     """
     issuer = load_key(directory, Role.ISSUER)
-    trust = trust_of(issuer.event, {issuer.kid: issuer.public})
+    wallet = [Role.WALLET] if key_path(directory, Role.WALLET).exists() else []
+    issuers = [issuer, *(load_key(directory, role) for role in wallet)]
+    trust = trust_of(issuer.event, {key.kid: key.public for key in issuers})
 
     def judge(payload: bytes) -> Judgement:
         found = parse(payload, trust)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from cli.__main__ import build
 from cli.read import Judgement, readings
-from tickets import ad1
+from tickets import ad1, ad2, cose
 from tickets.key_files import Role, load_key, new_key, save_key
 
 
@@ -102,6 +103,21 @@ def test_ticket_of_another_issuer_is_forged_by_our_keys(tmp_path, keys):
     first, second = objects(run("--json", "--keys", keys, theirs, ours))
     assert (first["verdict"], first["reason"]) == ("refused", "forged")
     assert (second["format"], second["verdict"]) == ("ad1", "admitted")
+
+
+def test_a_picture_of_a_live_ticket_is_judged_by_the_wallet_key_and_the_time(tmp_path, keys):
+    key, phone = new_key(Role.WALLET, "FEST26"), bytes(range(32))
+    save_key(key, keys)
+    shown = ad1.sign(
+        key.secret, key.kid, key.event, bytes(16), holder_key=cose.public_key_of(phone)
+    )
+    pictures = [
+        picture(tmp_path / f"{ago}.png", ad2.to_qr_text(ad2.sign(phone, shown, at)))
+        for ago, at in ((0, int(time.time()) + 25), (1, int(time.time()) - 60))
+    ]
+    now, old = objects(run("--json", "--keys", keys, *pictures))
+    assert (now["format"], now["verdict"]) == ("ad2", "admitted")
+    assert (old["verdict"], old["reason"]) == ("refused", "stale_code")
 
 
 def test_verdict_comes_from_the_judge(tmp_path):

@@ -302,6 +302,33 @@ def test_a_broken_link_and_a_server_that_is_gone_say_what_to_do(
     page.click("text=Try again")
     page.wait_for_selector("#do:visible")
     put_on_phone(page)
+    page.goto(links["X9"])
+    page.wait_for_selector("text=was cancelled")
+
+
+def test_a_family_has_its_tickets_on_one_phone(
+    rig: CentralRig, phone: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Without a link the page opens the first; a tap leads to the next."""
+    rig.import_csv("id\nF1\nF2\n")
+    made = dict(make_links(rig.central, rig.url, Settings(time.time() + 3600, "Summer Fair 2026")))
+    page = phone(made["F1"])
+    put_on_phone(page)
+    page.goto(made["F2"])
+    page.wait_for_selector("#do:visible")
+    put_on_phone(page)
+    page.goto("about:blank")
+    page.goto(f"{rig.url}/wallet/")
+    page.wait_for_selector("#code:visible")
+    page.wait_for_selector("#others a[aria-current]")
+    look(page, tmp_path, "family")
+    codes = []
+    for name in ("F1", "F2"):
+        page.click(f"#others >> text={name}")
+        page.wait_for_selector(f"#about:has-text('{name}')")
+        page.wait_for_selector("#code:visible")
+        codes.append(read(page, tmp_path))
+    assert codes[0] != codes[1]
 
 
 def test_the_drawn_modules_are_those_of_the_standard(

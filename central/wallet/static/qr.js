@@ -40,7 +40,7 @@ function dataBytes(version, values) {
   put(0b0010, 4);
   put(values.length, countBits(version));
   for (let at = 0; at + 1 < values.length; at += 2) put(values[at] * 45 + values[at + 1], 11);
-  if (values.length % 2) put(values.at(-1), 6);
+  if (values.length % 2) put(values[values.length - 1], 6);
   const room = 8 * capacity(version);
   put(0, Math.min(4, room - bits.length));
   put(0, -bits.length & 7);
@@ -95,62 +95,62 @@ class Grid {
     this.size = 17 + 4 * version;
     this.dark = new Uint8Array(this.size * this.size);
     this.taken = new Uint8Array(this.size * this.size);
-    this.#finders();
-    this.#alignment(ALIGNMENT[version]);
-    this.#timing();
-    this.#format();
-    if (version >= 7) this.#version(version);
+    this._finders();
+    this._alignment(ALIGNMENT[version]);
+    this._timing();
+    this._format();
+    if (version >= 7) this._version(version);
   }
 
-  #set(row, column, dark) {
+  _set(row, column, dark) {
     this.dark[row * this.size + column] = dark ? 1 : 0;
     this.taken[row * this.size + column] = 1;
   }
 
-  #square(row, column, radius, isDark) {
+  _square(row, column, radius, isDark) {
     for (let down = -radius; down <= radius; down++) for (let across = -radius; across <= radius; across++) {
       const inside = [row + down, column + across].every((place) => place >= 0 && place < this.size);
-      if (inside) this.#set(row + down, column + across, isDark(Math.max(Math.abs(down), Math.abs(across))));
+      if (inside) this._set(row + down, column + across, isDark(Math.max(Math.abs(down), Math.abs(across))));
     }
   }
 
-  #finders() {
-    for (const [row, column] of [[3, 3], [3, this.size - 4], [this.size - 4, 3]]) this.#square(row, column, 4, (ring) => ring !== 2 && ring !== 4);
+  _finders() {
+    for (const [row, column] of [[3, 3], [3, this.size - 4], [this.size - 4, 3]]) this._square(row, column, 4, (ring) => ring !== 2 && ring !== 4);
   }
 
-  #alignment(centres) {
-    const last = centres.at(-1);
+  _alignment(centres) {
+    const last = centres[centres.length - 1];
     for (const row of centres) for (const column of centres) {
       const atFinder = (row === 6 && (column === 6 || column === last)) || (row === last && column === 6);
-      if (!atFinder) this.#square(row, column, 2, (ring) => ring !== 1);
+      if (!atFinder) this._square(row, column, 2, (ring) => ring !== 1);
     }
   }
 
-  #timing() {
+  _timing() {
     for (let at = 8; at < this.size - 8; at++) {
-      this.#set(6, at, at % 2 === 0);
-      this.#set(at, 6, at % 2 === 0);
+      this._set(6, at, at % 2 === 0);
+      this._set(at, 6, at % 2 === 0);
     }
   }
 
-  #format() {
+  _format() {
     const bits = ((MASK << 10) | divided(MASK << 10, 0x537, 10)) ^ 0x5412; // level M is 00
     const dark = (bit) => (bits >> bit) & 1;
     for (let bit = 0; bit < 15; bit++) {
       const along = bit < 6 ? bit : bit < 8 ? bit + 1 : this.size - 15 + bit;
       const across = bit < 8 ? this.size - 1 - bit : bit === 8 ? 7 : 14 - bit;
-      this.#set(along, 8, dark(bit));
-      this.#set(8, across, dark(bit));
+      this._set(along, 8, dark(bit));
+      this._set(8, across, dark(bit));
     }
-    this.#set(this.size - 8, 8, true);
+    this._set(this.size - 8, 8, true);
   }
 
-  #version(version) {
+  _version(version) {
     const bits = (version << 12) | divided(version << 12, 0x1f25, 12);
     for (let bit = 0; bit < 18; bit++) {
       const row = Math.floor(bit / 3), column = this.size - 11 + (bit % 3);
-      this.#set(row, column, (bits >> bit) & 1);
-      this.#set(column, row, (bits >> bit) & 1);
+      this._set(row, column, (bits >> bit) & 1);
+      this._set(column, row, (bits >> bit) & 1);
     }
   }
 
@@ -164,7 +164,7 @@ class Grid {
         for (const column of [right, right - 1]) {
           if (this.taken[row * this.size + column]) continue;
           const value = bit < 8 * bytes.length ? (bytes[bit >> 3] >> (7 - (bit & 7))) & 1 : 0;
-          this.#set(row, column, value ^ ((row + column) % 3 === 0));
+          this._set(row, column, value ^ ((row + column) % 3 === 0));
           bit++;
         }
       }

@@ -214,13 +214,13 @@ const awake = () => { navigator.wakeLock?.request("screen").catch(() => {}); }; 
 function others(all, link) {
   const list = all.filter((one) => one.ticket);
   at("others").hidden = list.length < 2;
-  at("others").replaceChildren(word("others"), ...list.map((one) => {
-    const way = document.createElement("a");
+  at("others").textContent = word("others");
+  for (const one of list) {
+    const way = at("others").appendChild(document.createElement("a"));
     way.href = `#${one.link}`;
     way.textContent = `${one.title} ${one.id}`;
     if (one.link === link) way.setAttribute("aria-current", "page");
-    return way;
-  }));
+  }
 }
 
 // -- the beginning -------------------------------------------------------------------------------
