@@ -7,7 +7,13 @@ therefore holds no lasting secret: public keys, and a token that works once.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
 from admission.rules import Fallback, GatePolicy
 from config.devices import InputUri, LightsUri, ReaderUri, TurnstileUri
@@ -19,6 +25,7 @@ from config.values import (
     ListenHost,
     ListName,
     Model,
+    Pin,
     PretixSlug,
     RootKey,
     ServerUrl,
@@ -76,6 +83,13 @@ class TrustSection(Model):
     """How many root keys must sign a key set."""
 
 
+def _as_list(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Pins = Annotated[tuple[Pin, ...], BeforeValidator(_as_list), Field(strict=False, max_length=8)]
+
+
 class ServerSection(Model):
     """The server that sends ticket lists and takes records."""
 
@@ -89,6 +103,9 @@ class ServerSection(Model):
     """Where the stick is mounted, with kind file."""
     ca_file: AbsolutePath | None = None
     """PEM file with the only certificate authority to trust; default: the system's."""
+    pin: Pins = Field(default=(), examples=["sha256/BASE64"])
+    """SHA-256 of the server's public key (RFC 7469), or a list for a roll-over. It alone decides,
+    also of a self-signed or expired certificate; together with ca_file both must hold."""
     organizer: PretixSlug | None = Field(None, examples=["bigevents"])
     """Short form of the organizer, with kind pretix: the set-up code must be of it."""
     events: Annotated[tuple[PretixSlug, ...], Field(strict=False, max_length=16)] = Field(

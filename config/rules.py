@@ -136,7 +136,7 @@ def _server(server: Any) -> Iterator[Broken]:
         )
     if kind in ("file", "none"):
         alone = "a gate that stands alone" if kind == "none" else "a gate whose server is a stick"
-        for key in ("url", "token", "ca_file"):
+        for key in ("url", "token", "ca_file", "pin"):
             if _get(server, key) is not None:
                 yield Broken(("server", key), f"{alone} has none", "Remove it, or the kind")
         if _get(server, "authority", "none") == "admit":
@@ -145,10 +145,12 @@ def _server(server: Any) -> Iterator[Broken]:
                 "there is no server to ask",
                 'Write authority = "none", or name a server',
             )
-    if isinstance(url, str) and url.startswith("http://") and _get(server, "ca_file") is not None:
-        yield Broken(
-            ("server", "ca_file"), "plain http uses no certificate", "Remove it, or use https://"
-        )
+    for key in ("ca_file", "pin"):
+        plain = isinstance(url, str) and url.startswith("http://")
+        if plain and _get(server, key) is not None:
+            yield Broken(
+                ("server", key), "plain http uses no certificate", "Remove it, or use https://"
+            )
 
 
 def _pretix(server: Any) -> Iterator[Broken]:

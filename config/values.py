@@ -116,6 +116,25 @@ def _secret(value: object) -> Secret:
     raise fault("not a token", "Copy the one-time token: 8 to 512 printable characters, no spaces")
 
 
+def _pin(value: object) -> bytes:
+    remedy = "Write sha256/ and the base64 of the key's SHA-256; 'admit doctor' shows a server's"
+    if isinstance(value, bytes) and len(value) == 32:
+        return value
+    if not isinstance(value, str) or not value.startswith("sha256/"):
+        raise fault("not a pin such as sha256/BASE64", remedy)
+    try:
+        digest = base64.b64decode(value.removeprefix("sha256/"), validate=True)
+    except (binascii.Error, ValueError):
+        raise fault(f"{shorten(value)} is not base64 behind sha256/", remedy) from None
+    if len(digest) != 32:
+        raise fault(f"a pin of {len(digest)} bytes; SHA-256 has 32", remedy)
+    return digest
+
+
+def _pin_text(pin: bytes) -> str:
+    return f"sha256/{_base64(pin)}"
+
+
 def _root_key(value: object) -> bytes:
     remedy = "Copy the public key that 'admit keys new' printed: 44 characters, ending in '='"
     if isinstance(value, bytes):
@@ -217,6 +236,13 @@ RootKey = Annotated[
     PlainSerializer(_base64, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"}),
 ]
+Pin = Annotated[
+    bytes,
+    PlainValidator(_pin),
+    PlainSerializer(_pin_text, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^sha256/[A-Za-z0-9+/]{43}=$"}),
+]
+"""SHA-256 of a server's SubjectPublicKeyInfo, written as RFC 7469 does."""
 Token = Annotated[
     Secret,
     PlainValidator(_secret),

@@ -97,7 +97,7 @@ def _run(config: AdmitConfig, directory: Path, run: Path) -> None:
 
 def _by_network(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Path) -> Rounds:
     """The parts of a gate with a server."""
-    http = Http(config.server.url or "", config.server.ca_file)
+    http = Http(config.server.url or "", config.server.ca_file, pins=config.server.pin)
     notify("READY=1")
     identity = _enrolled(config, http, directory)
     enrolled_anew(directory, mirror)
@@ -125,7 +125,7 @@ def _by_stick(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Path
 def _by_pretix(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Path) -> Rounds:
     """The parts of a gate that is a device of a pretix organizer."""
     server, event = config.server, config.gate.event
-    http = Http(server.url or "", server.ca_file)
+    http = Http(server.url or "", server.ca_file, pins=server.pin)
     notify("READY=1")
     waiting = Awaiting(config, http, directory, socket, alive=lambda: notify("WATCHDOG=1"))
     enrolment = waiting.enrolment()

@@ -6,14 +6,17 @@ in any phase: handshake, headers or body.
 """
 
 import socket
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from sync.certificates import check_pin
 
 _current = threading.local()
 
@@ -92,7 +95,15 @@ class _Watched(HTTPConnection):
 
 
 class _WatchedTls(_Watched, HTTPSConnection):
-    pass
+    pins: Collection[bytes] = ()
+    """Keys of which the server must have one; empty: any that its certificate vouches for."""
+
+    def connect(self) -> None:
+        super().connect()
+        if self.pins:  # before the first byte of a request: a bearer would be read by a stranger
+            assert isinstance(self.sock, ssl.SSLSocket)
+            check_pin(self.sock.getpeercert(binary_form=True), self.pins)
+            self.is_verified = True
 
 
 def _serve(handle: socket.socket | None) -> None:
@@ -105,14 +116,23 @@ class _Pool(HTTPConnectionPool):
     ConnectionCls = _Watched
 
 
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTls
+def _tls_pool(pins: Collection[bytes]) -> type[HTTPSConnectionPool]:
+    connection = type("_PinnedTls", (_WatchedTls,), {"pins": pins})
+    return type("_TlsPool", (HTTPSConnectionPool,), {"ConnectionCls": connection})
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """The session's adapter: watched connections, no retries of its own."""
+    """The session's adapter: watched connections, no retries of its own.
+
+    Args:
+        pins: See `sync.certificates`.
+    """
+
+    def __init__(self, *args: Any, pins: Collection[bytes] = (), **kwargs: Any) -> None:
+        self._pins = pins
+        super().__init__(*args, **kwargs)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools with watched connections."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _tls_pool(self._pins)}

@@ -8,7 +8,7 @@ import http.client
 import ipaddress
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ import urllib3
 from pydantic import BaseModel, ValidationError
 
 from sync.answers import Refusal
+from sync.certificates import refused
 from sync.deadline import Call, DeadlineAdapter, deadline
 from sync.errors import AnswerMalformed, ServerFault, ServerRefused, ServerSlow, ServerUnreachable
 from tickets.errors import GateError
@@ -59,6 +60,8 @@ class Http:
         url: Base address, e.g. `https://central.example`.
         ca_file: PEM file with the only authority to trust; None: the system's store.
         monotonic: Seconds that never jump.
+        pins: SHA-256 hashes of the keys of which the server must have one; without `ca_file` they
+            alone decide.
     Raises:
         AddressRefused: plain HTTP to another machine.
     """
@@ -68,15 +71,16 @@ class Http:
         url: str,
         ca_file: Path | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        pins: Collection[bytes] = (),
     ) -> None:
         self.url = url.rstrip("/")
         _check_address(self.url)
         self._monotonic = monotonic
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy of the environment would read every ticket
-        self._session.verify = str(ca_file) if ca_file else True
+        self._session.verify = str(ca_file) if ca_file else not pins
         self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": "admit-gate"})
-        self._session.mount(self.url, DeadlineAdapter(pool_maxsize=8, max_retries=0))
+        self._session.mount(self.url, DeadlineAdapter(pool_maxsize=8, max_retries=0, pins=pins))
 
     def ask(
         self,
@@ -101,7 +105,7 @@ class Http:
         told = _bearing(bearer)
         reply = self.exchange(method, path, body=body, headers=told, seconds=seconds, limit=limit)
         if reply.status >= 300:
-            raise self._refusal(reply.status, reply.body)
+            raise self._refusal(reply.status, _veiled(reply.body, bearer))
         return self._read(answer, reply.body)
 
     def exchange(
@@ -130,7 +134,7 @@ class Http:
         with self._sent("GET", path, None, _bearing(bearer), seconds) as (response, call):
             if response.status_code != 200:
                 data = b"".join(self._chunks(response, call, SMALL))
-                raise self._refusal(response.status_code, data)
+                raise self._refusal(response.status_code, _veiled(data, bearer))
             for chunk in self._chunks(response, call, limit):
                 sink(chunk)
 
@@ -145,7 +149,7 @@ class Http:
     ) -> Iterator[tuple[requests.Response, Call]]:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         headers |= told
-        with deadline(seconds) as call, self._named(call, seconds):
+        with deadline(seconds) as call, self._named(call, seconds, told):
             response = self._session.request(
                 method,
                 self.url + path,
@@ -159,8 +163,9 @@ class Http:
                 yield response, call
 
     @contextmanager
-    def _named(self, call: Call, seconds: float) -> Iterator[None]:
-        """Give every failure of the libraries below its name."""
+    def _named(self, call: Call, seconds: float, told: Mapping[str, str]) -> Iterator[None]:
+        """Give every failure of the libraries below its name; what we told stays out of it."""
+        secret = told.get("Authorization", "").rpartition(" ")[2]
         try:
             yield
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
@@ -169,8 +174,10 @@ class Http:
             if call.over:
                 raise ServerSlow(self.url, seconds) from error
             if _is_answer_fault(error):
-                raise AnswerMalformed(self.url, _plain(error)) from error
-            raise ServerUnreachable(self.url, _plain(error)) from error
+                raise AnswerMalformed(self.url, _veiled(_plain(error).encode(), secret).decode()) from error
+            if (distrusted := refused(self.url, _innermost(error))) is not None:
+                raise distrusted from error
+            raise ServerUnreachable(self.url, _veiled(_plain(error).encode(), secret).decode()) from error
 
     def _chunks(self, response: requests.Response, call: Call, limit: int) -> Iterator[bytes]:
         if response.headers.get("Content-Encoding", "identity") != "identity":
@@ -247,13 +254,23 @@ _OF_LIBRARY = re.compile(r"\[[^]]*\] ?| ?\(_ssl\.c:\d+\)")
 
 def _plain(error: BaseException) -> str:
     """The innermost reason in words for a steward; the libraries wrap it up to four times."""
-    while inner := _inner(error):
-        error = inner
+    error = _innermost(error)
     if isinstance(error, _SHORT):  # their own text is a constructor call
         return "it broke off in the middle"
     if isinstance(error, OSError) and error.strerror:
         return _OF_LIBRARY.sub("", error.strerror).lower()[:200]
     return str(error)[:200] or "no reason given"
+
+
+def _veiled(data: bytes, bearer: str | None) -> bytes:
+    """What a server says, without our bearer: said back to us, it would stand in a log."""
+    return data.replace(bearer.encode(), b"********") if bearer else data
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while inner := _inner(error):
+        error = inner
+    return error
 
 
 def _inner(error: BaseException) -> BaseException | None:

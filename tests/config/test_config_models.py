@@ -130,6 +130,8 @@ def test_the_report_is_one_line_per_problem() -> None:
         ("a password", changed("central.example", "a:b@central"), "server.url", "more than"),
         ("no url", changed(SERVER, ""), "server.url", "missing"),
         ("token with a space", in_server('token = "abc def ghi"\n'), "server.token", "not a token"),
+        ("no pin", in_server('pin = "abc"\n'), "server.pin[0]", "sha256/"),
+        ("short pin", in_server('pin = ["sha256/AAAA"]\n'), "server.pin[0]", "3 bytes"),
         ("relative file", in_server('ca_file = "ca.pem"\n'), "server.ca_file", "absolute"),
         ("stand-alone with url", in_server('kind = "none"\n'), "server.url", "stands alone"),
         (

@@ -1,14 +1,18 @@
 """Enrolment: a key made here, a token that works once, and no gate lost with an answer."""
 
 import json
+import socket
 import stat
+import threading
 
 import pytest
 
+from sync.answers import Bearer
 from sync.errors import (
     AnswerMalformed,
     EnrolmentMissing,
     IdentityDamaged,
+    ServerFault,
     ServerRefused,
     WrongEvent,
 )
@@ -120,3 +124,38 @@ def test_an_event_without_cards_leaves_no_key_of_them(server, tmp_path):
     (tmp_path / "cards.json").write_text("of the event before")
     enrolled(server, tmp_path)
     assert not (tmp_path / "cards.json").exists()
+
+
+@pytest.mark.parametrize("said", ["refusal", "status line", "body"])
+def test_a_bearer_is_in_no_log_file_or_error(tmp_path, caplog, said):
+    """Not even when the server says it back to us: what a server says is shown and logged."""
+    secret = "bearer-0123456789abcdef"
+    answers = {
+        "refusal": b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s",
+        "status line": b"%s%d" + secret.encode(),
+        "body": b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s",
+    }
+    body = json.dumps({"error": secret, "cause": f"what is {secret}?", "remedy": secret}).encode()
+    wire = answers[said] % ((b"", 1) if said == "status line" else (len(body), body))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(wire)
+
+        threading.Thread(target=answer, daemon=True).start()
+        http = Http(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with caplog.at_level("DEBUG"), pytest.raises(ServerFault) as caught:
+            http.ask(Bearer, "GET", "/v1/ping", bearer=secret, seconds=5.0)
+    assert secret not in f"{caught.value.cause} {caught.value.remedy} {caught.value!r}"
+    assert secret not in caplog.text
+
+
+def test_a_bearer_is_not_kept_on_the_card(server, tmp_path):
+    """It lives in memory for a day; the next start asks for another."""
+    bearers = Bearers(Http(server.url), enrolled(server, tmp_path), device_key(tmp_path))
+    bearer = bearers.get(5.0).encode()
+    assert not [path for path in tmp_path.iterdir() if bearer in path.read_bytes()]
+    assert bearer.decode() not in repr(bearers)
