@@ -300,6 +300,14 @@ def test_a_file_that_is_no_list_is_refused_by_name(
     assert "import" in {row["action"] for row in audit.log(rig.central)}
 
 
+def test_codes_that_can_be_guessed_are_named_on_the_page(browser: Browser) -> None:
+    browser.upload(b"id,name,code\nN1,Ada,\nN2,Grace,1001\n")
+    text = browser.imported()
+    assert "1 names are kept, sealed" in text
+    assert "Codes that can be guessed" in text
+    assert "1 code is short or in a series (line 3)" in text
+
+
 def test_an_upload_has_a_bound(
     browser: Browser, rig: CentralRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

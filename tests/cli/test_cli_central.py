@@ -115,3 +115,17 @@ def test_what_a_gate_writes_moves_nothing_on_the_terminal(tmp_path: Path) -> Non
     line = admit(tmp_path, "who")[1]
     assert "A1" in line
     assert all(character.isprintable() for character in line.removesuffix("\n"))
+
+
+def test_an_import_names_the_codes_that_can_be_guessed(tmp_path: Path) -> None:
+    """With the first lines and what to do; those that nobody can guess keep a sealed name."""
+    make_event(tmp_path).central.database.close()
+    csv = tmp_path / "tickets.csv"
+    csv.write_text("id,name,code\nN1,Ada Lovelace,\nN2,Grace Hopper,1001\nN3,Alan Turing,1002\n")
+    status, said = admit(tmp_path, "import", str(csv))
+    assert status == 0
+    assert "3 tickets imported, 1 with a sealed name" in said
+    assert "2 codes are short or in a series (line 3, 4)" in said
+    assert "18 or more random letters" in said
+    _, told = admit(tmp_path, "import", str(csv), "--json")
+    assert {"named": 1, "weak": 2}.items() <= json.loads(told).items()

@@ -160,3 +160,29 @@ def test_many_may_knock_at_once(bench: Bench) -> None:
     for _ in crowd:
         bench.step()
     assert all(bench.ask(peer, b'{"say": 7}') is not None for peer in crowd)
+
+
+def test_names_go_to_those_alone_who_asked_for_them(tmp_path: Path) -> None:
+    """A follower that did not ask, such as a log of events, never gets one."""
+
+    def asks(peer: Peer, message: dict[str, Any]) -> Answer:
+        peer.wants_names = message.get("names") is True
+        return {"heard": True}
+
+    bench = Bench(tmp_path, asks)
+    steward, log = bench.connect(), bench.connect()
+    bench.ask(steward, b'{"names": true}')
+    bench.ask(log, b"{}")
+    bench.server.to_stewards({"guest": {"name": "Ada Lovelace"}})
+    assert json.loads(steward.recv(MOST_MESSAGE)) == {"guest": {"name": "Ada Lovelace"}}
+    log.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        log.recv(MOST_MESSAGE)
+
+
+def test_a_steward_who_does_not_read_misses_a_name_and_holds_up_nobody(bench: Bench) -> None:
+    bench.connect()
+    for peer in bench.server._peers:
+        peer.wants_names = True
+    for _ in range(5000):
+        bench.server.to_stewards({"guest": {"name": "x" * 1000}})

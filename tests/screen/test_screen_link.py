@@ -248,3 +248,21 @@ def test_a_socket_of_another_kind_is_no_gate(tmp_path, follow):
         other.listen()
         follower = follow()
         until(lambda: follower.board.lost.cause == "The gate program is not running")
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_names_are_asked_for_where_the_page_shows_them(tmp_path, names):
+    """What is not asked for never reaches this process."""
+    scanner = FakeScanner(tmp_path, lane("entry-1"))
+    hub = Hub(Board("north-1", ("entry-1",)))
+
+    async def follow():
+        link = asyncio.create_task(Link(tmp_path, hub, QUICK, names=names).run())
+        while not any(question["op"] == "events" for question in scanner.asked):
+            await asyncio.sleep(0.01)
+        link.cancel()
+
+    asyncio.run(asyncio.wait_for(follow(), 10))
+    (asked,) = [question for question in scanner.asked if question["op"] == "events"]
+    assert asked["names"] is names
+    scanner.die()
