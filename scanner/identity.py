@@ -29,6 +29,10 @@ NOT_ENROLLED = {
 """(cause, remedy) of a gate without an identity, by the kind of its server."""
 
 
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What comes of a file that somebody else wrote, who may be anybody once sync is hacked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What the server gave this gate."""
@@ -61,7 +65,7 @@ class Identity:
                 raise ValueError(f"an event key of {len(identity.event_key)} bytes")
         except FileNotFoundError:
             raise NotReady(*NOT_ENROLLED[kind]) from None
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except _DAMAGED as error:
             raise NotReady(
                 f"the gate's identity cannot be read: {error}", "Enrol the gate again"
             ) from error
