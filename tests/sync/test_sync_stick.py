@@ -17,6 +17,7 @@ from central.stick import device_name, write_stick
 from central.stick_records import import_records
 from store.listfile import ListFile, list_path
 from store.mirror import Mirror
+from store.names_file import newest_names, sealed_name
 from store.records import Entry, Kind, Record, chain_hash, entry_to_json
 from store.stick import (
     Stick,
@@ -30,14 +31,18 @@ from store.stick import (
 )
 from store.stick_records import signed_json
 from sync.identity import device_key, load_identity
+from sync.names import NameFiles
 from sync.stick_export import RECORDS, Exporter
 from sync.stick_pull import EnrolmentAwaited, StickForged, StickOlder, StickPuller
 from sync.stick_server import StickServer, StickUnread
 from tests.rigs.central_rig import EVENT, make_event
 from tickets import cose
 from tickets.cose import key_id
+from tickets.credential import Credential, Format
 from tickets.key_files import Role, load_key
 from tickets.keyring import pinned
+from tickets.keys import cti_of
+from tickets.names import open_name
 from tickets.statements import sign_statement
 
 
@@ -162,6 +167,21 @@ def test_an_enrolled_gate_has_keys_policy_list_and_event_key(gate, central):
     assert ListFile(list_path(gate.directory, serial)).get(central.key("A1")) is not None
     assert load_identity(gate.directory).event_key == central.central.event_key
     assert gate.puller.completed is not None
+
+
+def test_names_come_by_stick_to_gates_that_show_them_and_are_sealed_on_it(gate, central, stick):
+    """Whoever finds the stick reads none of them."""
+    central.import_csv("id,name\nA1,Ada Lovelace\n")
+    write_stick(central.central, stick)
+    data = b"".join(path.read_bytes() for path in stick.rglob("*") if path.is_file())
+    assert b"Lovelace" not in data and b"Lovelace" not in b"".join(
+        gzip.decompress(path.read_bytes()) for path in stick.rglob("*.gz")
+    )
+    gate.puller.names = NameFiles(gate.server, gate.directory, True)
+    assert gate.poll() is None
+    sealed = sealed_name(newest_names(gate.directory), central.key("A1"))
+    ticket = Credential(Format.AD1, cti_of(central.central.event_secret, "A1"))
+    assert open_name(central.central.event_key, ticket, sealed) == "Ada Lovelace"
 
 
 def test_a_gate_that_is_not_enrolled_says_its_number_and_what_to_do(asking):
