@@ -58,10 +58,11 @@ def keyset(
     ] = None,
     threshold: Annotated[int | None, typer.Option(help="Roots that must sign together")] = None,
     leave_out: Annotated[
-        list[str] | None, typer.Option(help="Key id that is named no more")
+        list[str] | None, typer.Option(help="Key id, or its file, that is named no more")
     ] = None,
     withdraw: Annotated[
-        list[str] | None, typer.Option(help="Key id that must never count again: stolen")
+        list[str] | None,
+        typer.Option(help="Key id, or its file: stolen, it must never count again"),
     ] = None,
     pretix_key: Annotated[
         list[str] | None,
@@ -232,12 +233,20 @@ def _rest(keys: Mapping[bytes, bytes], gone: set[bytes]) -> dict[bytes, bytes]:
 
 
 def _kid(text: str) -> bytes:
+    """A key id, or that of a key in a file: `keys/old/list.toml`, `root-1/root.pub`."""
+    path = Path(text)
+    if path.suffix == ".pub":
+        return key_id(_read_public(path))
+    if path.suffix == ".toml" and path.stem in (Role.ROOT, *ONLINE):
+        return load_key(path.parent, Role(path.stem)).kid
     try:
         kid = bytes.fromhex(text)
     except ValueError:
         kid = b""
     if len(kid) != KID_BYTES:
-        raise RequestFault(f"{text[:40]!r} is no key id", "Give its 16 hexadecimal digits")
+        raise RequestFault(
+            f"{text[:40]!r} is no key id", "Give its 16 hexadecimal digits, or its file"
+        )
     return kid
 
 

@@ -211,8 +211,10 @@ class Bookkeeper:
             count += len(rows)
             for cursor, kind, wire in rows:
                 error = self._take(wire, self._statements.take)
-                # A keyset from before the pinned roots is history once one that holds follows.
-                refused[kind] = error or (None if kind == "keyset" else refused.get(kind))
+                # By keys from before the pinned roots, or withdrawn since: history, once one of
+                # those that replace each other follows that holds.
+                replaced = kind in ("keyset", "policy")
+                refused[kind] = error or (None if replaced else refused.get(kind))
                 self._cursor = cursor
         if count:  # one that was refused stays shown until there is better news
             fault = next(filter(None, refused.values()), None)

@@ -145,11 +145,13 @@ def change_key(directory: Path, role: Role) -> tuple[Path, Path]:
         KeyFault: there is no next key, or the directory cannot be written.
     """
     old, coming = load_key(directory, role), load_key(directory / "next", role)
-    kept = directory / "old" / f"{role}-{old.kid.hex()}.toml"
+    kept = key_path(directory / "old", role)
     path = key_path(directory, role)
     try:
         kept.parent.mkdir(mode=0o700, exist_ok=True)
-        kept.unlink(missing_ok=True)
+        if kept.exists():
+            older = load_key(kept.parent, role).kid.hex()
+            kept.replace(kept.with_name(f"{role}-{older}.toml"))
         os.link(path, kept)  # at no moment is a key without a name
         key_path(directory / "next", coming.role).replace(path)
     except OSError as error:

@@ -13,7 +13,7 @@ from store.listfile import build_list
 from store.mirror import Mirror
 from tests.rigs.gate_rig import EVENT, EVENT_KEY
 from tickets import cose
-from tickets.bodies import Body, Keyset, ListHead
+from tickets.bodies import Body, Keyset, ListHead, type_of
 from tickets.cose import key_id, public_key_of
 from tickets.rows import Ticket, pack
 from tickets.statements import sign_statement
@@ -104,14 +104,14 @@ class Bench:
         envelope, _ = cose.split_first(wire, 1)
         self.last = blake2b(envelope.payload, digest_size=32).digest()
         self.first = self.first or self.last
-        self._store(wire, serial, self.last)
+        self._store(type_of(body).value, wire, serial, self.last)
         return wire
 
-    def _store(self, wire: bytes, serial: int, digest: bytes) -> None:
+    def _store(self, kind: str, wire: bytes, serial: int, digest: bytes) -> None:
         with sqlite3.connect(self.directory / "mirror.db") as base:
             base.execute(
                 "INSERT INTO statement(type, serial, digest, wire) VALUES (?, ?, ?, ?)",
-                ["any", serial, digest, wire],
+                [kind, serial, digest, wire],
             )
 
     def forget(self, newer_than: int) -> None:
