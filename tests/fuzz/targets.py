@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.fuzz import (
     device_targets,
     file_targets,
+    mirror_targets,
     pretix_targets,
     server_targets,
     socket_targets,
@@ -25,6 +26,7 @@ TARGETS: Mapping[str, Target] = {
     **server_targets.TARGETS,
     **pretix_targets.TARGETS,
     **file_targets.TARGETS,
+    **mirror_targets.TARGETS,
 }
 
 HERE = Path(__file__).parent
