@@ -185,26 +185,29 @@ class Intake:
             settle(base, touched)
 
     def media(self, rows: Iterable[wire.Medium]) -> None:
-        """Take reusable media in; an inactive one stands for nothing."""
+        """Take reusable media in; a reader reads those with a code, an inactive one opens nothing.
+
+        Of every kind it counts which tickets have one: the organiser may let only the medium in.
+        """
         with self._staging.transaction() as base:
-            touched = set()
+            touched: set[bytes] = set()
             for row in rows:
-                if row.type == BARCODE:
-                    touched |= self._medium(base, row)
+                touched |= self._medium(base, row)
             settle(base, touched)
 
     def _medium(self, base: sqlite3.Connection, row: wire.Medium) -> set[bytes]:
         key = self.key(row.identifier)
         query = "SELECT key FROM medium WHERE id = ?"
         touched = {key, *(old for (old,) in base.execute(query, (row.id,)))}
+        touched |= _bearers(base, row.id)
         base.execute("DELETE FROM medium WHERE id = ?", (row.id,))
         base.execute("DELETE FROM medium_position WHERE medium = ?", (row.id,))
-        if row.active:
-            until = wire.seconds(row.expires)
-            base.execute("INSERT INTO medium VALUES (?, ?, ?)", (row.id, key, until))
-            places = [(row.id, place, number) for place, number in enumerate(row.positions)]
-            base.executemany("INSERT INTO medium_position VALUES (?, ?, ?)", places)
-        return touched
+        places = [(row.id, place, number) for place, number in enumerate(row.positions)]
+        base.executemany("INSERT INTO medium_position VALUES (?, ?, ?)", places)
+        if row.active and row.type == BARCODE:
+            values = (row.id, key, wire.seconds(row.expires))
+            base.execute("INSERT INTO medium VALUES (?, ?, ?)", values)
+        return touched | _bearers(base, row.id)
 
     def drop_event(self, event: str) -> None:
         """Forget an event that is no longer chosen."""
@@ -252,6 +255,15 @@ def product_number(
     if made[0] > MOST_PRODUCTS:
         raise TooManyKinds("kinds of ticket")
     return int(made[0])
+
+
+def _bearers(base: sqlite3.Connection, medium: int) -> set[bytes]:
+    """Codes of the tickets that a medium stands for."""
+    query = (
+        "SELECT position.key FROM medium_position JOIN position"
+        " ON position.id = medium_position.position WHERE medium = ?"
+    )
+    return {key for (key,) in base.execute(query, (medium,))}
 
 
 def _forget(base: sqlite3.Connection, position: int) -> set[bytes]:

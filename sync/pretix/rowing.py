@@ -48,8 +48,8 @@ def _rows(base: sqlite3.Connection, key: bytes) -> Iterator[Ticket]:
     position, product, flags, valid_from, valid_until = found[0]
     children = _addons(base, position)
     status = Status(flags) | (Status.ADDONS if children else Status(0))
-    if len(found) > 1:
-        status |= Status.AMBIGUOUS
+    status |= Status.AMBIGUOUS if len(found) > 1 else Status(0)
+    status |= Status.EXCHANGED if _has_medium(base, position) else Status(0)
     yield Ticket(key, product, 1, status, valid_from, valid_until)
     yield from link_rows(key, children)
 
@@ -58,6 +58,11 @@ def _addons(base: sqlite3.Connection, position: int) -> list[bytes]:
     """Also cancelled ones: the gate judges them by their own rows."""
     query = "SELECT key FROM position WHERE parent = ? ORDER BY id LIMIT ?"
     return [key for (key,) in base.execute(query, (position, MOST_LINKS))]
+
+
+def _has_medium(base: sqlite3.Connection, position: int) -> bool:
+    query = "SELECT 1 FROM medium_position WHERE position = ? LIMIT 1"
+    return base.execute(query, (position,)).fetchone() is not None
 
 
 def _medium(base: sqlite3.Connection, key: bytes) -> list[Ticket]:

@@ -50,6 +50,13 @@ def test_from_the_set_up_code_before_the_camera_to_the_end_of_the_device(tmp_pat
             assert "not uploaded" in gate.faults()["sync"]
 
             server.set_device(device, revoked=True)
-            until(lambda: "has revoked this device" in gate.faults().get("sync", ""), "said", 60)
+            until(lambda: all(part.poll() for part in gate.parts.values()), "both end", 60)
             left = {path.name for path in (gate.state / "sync").iterdir()}
-            assert not {"pretix.json", "identity.json", "pretix.db"} & left
+            assert left <= {"withdrawn.json", "lock"}
+            gate.start()
+            assert "has revoked this device" in gate.fault("sync")
+
+            gate.show(server.handshake(server.device("north again")))
+            gate.ready(None)
+            assert verdict(gate, codes[4]) == ("refused", "already_redeemed")
+            gate.enter(codes[6])

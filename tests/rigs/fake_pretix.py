@@ -213,6 +213,22 @@ class FakePretix:
         self.media.append(row | changes)
         return self.media[-1]
 
+    def replay(
+        self,
+        events: Mapping[str, Json],
+        rows: Mapping[tuple[str, str], list[Json]],
+        media: list[Json],
+    ) -> None:
+        """Become the server of a recording: its events, their resources, all pages together."""
+        names = ("items", "questions", "subevents", "checkinlists", "orders")
+        self.events, self.media = {}, media
+        for slug, event in events.items():
+            told = {name: rows.get((slug, name), []) for name in names}
+            for name in ("revokedsecrets", "blockedsecrets"):
+                told[name] = rows.get((slug, name), [])
+            self.add_event(slug)
+            self.events[slug] |= {**event, **told}
+
     def number(self) -> int:
         """A number of its own."""
         self.count += 1

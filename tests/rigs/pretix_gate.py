@@ -4,14 +4,16 @@ gate = PretixGate(tmp_path, server.url, token); gate.poll(); gate.row("secret");
 """
 
 import gzip
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from admission.rules import EventPolicy
 from scanner.statements import Statements
 from store.listfile import list_serials
 from store.mirror import Mirror
-from store.mirror_reader import MirrorReader, RedemptionElsewhere
+from store.mirror_reader import RedemptionElsewhere
 from sync.http import Http
 from sync.pretix.api import Pretix
 from sync.pretix.enrolment import Badge, initialize, load
@@ -133,4 +135,14 @@ class PretixGate:
 
     def uses(self, code: str) -> tuple[RedemptionElsewhere, ...]:
         """Check-ins of a code, as the mirror tells scanner."""
-        return tuple(MirrorReader(self.directory / "mirror.db").redemptions(self.key(code)).rows)
+        key = self.key(code)
+        return tuple(row for row in self.all_uses() if row.ticket_key == key)
+
+    def all_uses(self) -> list[RedemptionElsewhere]:
+        """Check-ins of all tickets; without the limit in time that scanner has."""
+        query = (
+            "SELECT presentation, ticket_key, list, direction, at, gate, device, epoch, stands"
+            " FROM redemption ORDER BY at"
+        )
+        with closing(sqlite3.connect(self.directory / "mirror.db")) as base:
+            return [RedemptionElsewhere(*row[:8], bool(row[8])) for row in base.execute(query)]

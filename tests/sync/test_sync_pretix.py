@@ -231,9 +231,19 @@ def test_a_medium_stands_for_its_tickets(server, gate):
     assert row.flags == Status.MEDIUM
     assert row.valid_until > 0
     assert gate.linked("wristband") == (gate.key("s1"),)
+    assert flags(gate, "s1") == Status.EXCHANGED
     server.medium("wristband", position["id"], active=False)
     gate.poll()
     assert gate.row("wristband") is None
+
+
+def test_of_a_medium_that_no_code_reader_reads_only_the_exchange_is_told(server, gate):
+    position = server.position("s1")
+    server.order("A", position)
+    server.medium("0A0B0C", position["id"], type="nfc_uid")
+    gate.poll()
+    assert gate.row("0A0B0C") is None
+    assert flags(gate, "s1") == Status.EXCHANGED
 
 
 def test_one_code_in_two_events_is_ambiguous(server, tmp_path):
