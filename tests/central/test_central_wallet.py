@@ -88,16 +88,19 @@ def test_every_signed_ticket_has_a_link_of_144_bits(rig: CentralRig, links: dict
     assert len({*links.values()}) == len(links)
 
 
+@ON_SQLITE
 def test_tickets_with_codes_and_cards_of_their_own_have_none(rig: CentralRig) -> None:
     rig.import_csv("id,code,card\nB1,HELLO WORLD 12345,\nB2,,04AABBCCDDEE80\nB3,,\n")
     assert links_of(rig, DOORS).keys() >= {"B3"}
     assert not links_of(rig, DOORS).keys() & {"B1", "B2"}
 
 
+@ON_SQLITE
 def test_a_link_made_again_is_the_same_link(rig: CentralRig, links: dict[str, str]) -> None:
     assert links_of(rig, DOORS) == links
 
 
+@ON_SQLITE
 def test_the_database_holds_no_link(rig: CentralRig, links: dict[str, str]) -> None:
     with rig.central.database.reading() as connection:
         kept = repr(connection.execute(wallet.select()).all())
@@ -113,6 +116,7 @@ def test_an_address_at_which_no_browser_makes_keys_is_refused(rig: CentralRig, u
         next(make_links(rig.central, url, Settings(DOORS, "")))
 
 
+@ON_SQLITE
 def test_an_event_without_a_wallet_key_says_how_to_get_one(rig: CentralRig) -> None:
     key_path(rig.keys, Role.WALLET).unlink()
     with pytest.raises(CentralFault) as caught:
@@ -120,6 +124,7 @@ def test_an_event_without_a_wallet_key_says_how_to_get_one(rig: CentralRig) -> N
     assert "admit keys wallet" in caught.value.remedy
 
 
+@ON_SQLITE
 def test_a_ticket_on_a_phone_is_bound_to_it_and_signed_by_the_wallet_key(
     rig: CentralRig, links: dict[str, str]
 ) -> None:
@@ -145,6 +150,7 @@ def test_the_move_revokes_the_paper_and_a_later_one_the_phone_before(
     assert flags_of(rig, second) == Status.BOUND
 
 
+@ON_SQLITE
 def test_gates_get_a_move_as_a_delta(rig: CentralRig, links: dict[str, str], north: Device) -> None:
     before = north.get("/v1/statements?after=0").json()["next"]
     move(rig, links["A1"], Phone("one"))
@@ -153,6 +159,7 @@ def test_gates_get_a_move_as_a_delta(rig: CentralRig, links: dict[str, str], nor
     assert [row["type"] for row in told] == ["delta"]
 
 
+@ON_SQLITE
 def test_the_same_phone_gets_the_same_ticket_again(rig: CentralRig, links: dict[str, str]) -> None:
     """The answer may have been lost; also after the doors opened."""
     first = move(rig, links["A1"], Phone("one"))
@@ -160,6 +167,7 @@ def test_the_same_phone_gets_the_same_ticket_again(rig: CentralRig, links: dict[
     assert binding.move(later, links["A1"], Phone("one").key, Phone("one").proof()) == first
 
 
+@ON_SQLITE
 def test_after_the_doors_no_ticket_moves(
     rig: CentralRig, links: dict[str, str], clock: FakeClock
 ) -> None:
@@ -179,6 +187,7 @@ def test_after_an_entry_no_ticket_moves(
     assert move(rig, links["A1"], Phone("one"))
 
 
+@ON_SQLITE
 def test_after_an_entry_with_the_phone_it_stays_there(
     rig: CentralRig, links: dict[str, str], north: Device
 ) -> None:
@@ -188,6 +197,7 @@ def test_after_an_entry_with_the_phone_it_stays_there(
     assert refused(rig, links["A1"], Phone("two")) == "entered"
 
 
+@ON_SQLITE
 def test_while_somebody_is_at_the_gate_no_ticket_moves(
     rig: CentralRig, links: dict[str, str], north: Device
 ) -> None:
@@ -195,6 +205,7 @@ def test_while_somebody_is_at_the_gate_no_ticket_moves(
     assert refused(rig, links["A1"], Phone("one")) == "entered"
 
 
+@ON_SQLITE
 def test_a_cancelled_ticket_does_not_move_and_a_moved_one_can_be_cancelled(
     rig: CentralRig, links: dict[str, str]
 ) -> None:
@@ -204,6 +215,7 @@ def test_a_cancelled_ticket_does_not_move_and_a_moved_one_can_be_cancelled(
     assert flags_of(rig, shown) == Status.BOUND | Status.CANCELLED
 
 
+@ON_SQLITE
 def test_a_ticket_moves_at_most_twenty_times(rig: CentralRig, links: dict[str, str]) -> None:
     """Each move is a row for every gate: nobody fills their lists from a sofa."""
     for number in range(binding.MOST_MOVES):
@@ -237,6 +249,7 @@ def test_a_key_that_the_phone_does_not_have_costs_nobody_their_ticket(
     assert binding.look(rig.central, links["A1"]).moves == 0
 
 
+@ON_SQLITE
 def test_a_browser_without_keys_gets_the_ticket_that_was_sent(
     rig: CentralRig, links: dict[str, str]
 ) -> None:
@@ -249,6 +262,7 @@ def test_a_browser_without_keys_gets_the_ticket_that_was_sent(
     assert flags_of(rig, shown) == Status(0)
 
 
+@ON_SQLITE
 def test_a_browser_without_keys_takes_the_ticket_from_the_phone(
     rig: CentralRig, links: dict[str, str]
 ) -> None:
@@ -271,6 +285,7 @@ def test_importing_again_leaves_the_ticket_on_its_phone(
     assert sorted((row.flags & Status.REVOKED, row.entries) for row in rows) == [(0, 2), (16, 1)]
 
 
+@ON_SQLITE
 def test_a_ticket_that_became_a_code_is_on_no_phone_any_more(
     rig: CentralRig, links: dict[str, str]
 ) -> None:
