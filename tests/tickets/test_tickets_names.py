@@ -47,8 +47,9 @@ def test_a_changed_bit_is_no_name(bit):
 
 def test_the_row_of_one_ticket_does_not_open_as_that_of_another():
     """Who can write the file cannot give one guest the name of another."""
-    other = Credential(Format.AD1, b"\x08" * 16)
-    assert open_name(KEY, other, seal_name(KEY, TICKET, "Ada Lovelace")) is None
+    sealed = seal_name(KEY, TICKET, "Ada Lovelace")
+    assert open_name(KEY, Credential(Format.AD1, b"\x08" * 16), sealed) is None
+    assert open_name(KEY, Credential(Format.OPAQUE, TICKET.ticket_id), sealed) is None
 
 
 def test_the_same_import_again_seals_the_same_and_another_name_shares_no_nonce():
