@@ -12,6 +12,7 @@ from tests.admission.admission_cases import DAY, DOORS, HOUR, facts, use
 from tests.rigs.pretix_codes import KEY, code, payload
 from tickets.credential import Credential, Format
 from tickets.keys import ticket_key
+from tickets.names import open_name, seal_name
 from tickets.rows import Status, Ticket
 from tickets.trust import trust_of
 
@@ -84,6 +85,15 @@ def test_without_the_key_the_same_code_is_on_the_list_by_the_same_name():
 def test_the_times_within_the_code_are_judged(times, reason):
     signed = code(payload(**{name: int(at) for name, at in times.items()}))
     assert verdict_of(signed, books()).reason is reason
+
+
+def test_a_name_sealed_by_an_import_opens_when_the_signed_code_is_shown():
+    """The import knows the code alone, the gate its signature too: one ticket, one name."""
+    sealed = seal_name(EVENT_KEY, Credential(Format.OPAQUE, CODE), "Ada Lovelace")
+    credential, _ = books().read(CODE)
+    assert isinstance(credential, Credential)
+    assert credential.format is Format.PRETIX_SIG1
+    assert open_name(EVENT_KEY, credential, sealed) == "Ada Lovelace"
 
 
 def test_its_item_is_the_product():
