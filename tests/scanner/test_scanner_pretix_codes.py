@@ -8,7 +8,10 @@ from admission.decide import decide
 from admission.rules import EventPolicy, GatePolicy
 from admission.verdict import Reason
 from scanner.books import Books
+from store.records import Kind
 from tests.admission.admission_cases import DAY, DOORS, HOUR, facts, use
+from tests.rigs.gate_rig import EVENT, GateRig
+from tests.rigs.gate_rig import EVENT_KEY as RIG_KEY
 from tests.rigs.pretix_codes import KEY, code, payload
 from tickets.credential import Credential, Format
 from tickets.keys import ticket_key
@@ -110,3 +113,21 @@ def test_it_counts_in_view_and_a_code_that_no_key_signed_does_not():
 def test_a_forger_is_as_unknown_as_any_stranger():
     """No word of a signature: a plain pretix code looks much the same, and has none."""
     assert verdict_of(code(seed=b"\x66" * 32), books()).reason is Reason.UNKNOWN
+
+
+def test_one_entry_is_one_entry_however_the_gate_came_to_know_the_ticket(tmp_path):
+    """By its signature today, by its row tomorrow, the key withdrawn: used is used."""
+    gate = GateRig(tmp_path, policy=OPEN)
+    signed = trust_of(EVENT, {}, pretix_keys=[KEY])
+    gate.current_books = replace(gate.current_books, trust=signed)
+    gate.show(CODE)
+    assert gate.scans() == [("admitted", None)]
+    row = Ticket(ticket_key(RIG_KEY, Credential(Format.OPAQUE, CODE)))
+    gate.rows[row.key] = row
+    gate.current_books = replace(gate.current_books, trust=trust_of(EVENT, {}))
+    gate.advance(5)
+    gate.show(CODE)
+    assert gate.scans()[1:] == [("refused", "already_redeemed")]
+    scans = gate.records(Kind.SCAN)
+    assert [record.format for record in scans] == ["pretix_sig1", "opaque"]
+    assert len({record.ticket_key for record in scans}) == 1
