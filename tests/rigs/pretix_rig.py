@@ -9,24 +9,22 @@ with pretix() as server:                          # engine="postgres" for what r
     server.simulate(tokyo.list("everything"), tokyo.ticket("paid"))       # Answer("ok", "")
     server.redeem(...)                            # the same, but stored
     server.api(token).get("version").json()       # any call, raw
-    server.bulk("evening", "standard", 2000)      # paid orders, in seconds
+    server.bulk("tokyo", tokyo.items["crew"], 2000)  # paid orders, in seconds
     server.change(secret, "swap")                 # cancel, cancel_order, block, unblock, pay
     server.set_list(id, rules={...}); server.new_key("evening")
     server.checkins("evening")                    # every row the server has: the last word
     server.kill(); server.restart()               # same database, same port
+    server.pause(); server.resume()               # answers nobody meanwhile, then all
 
 The first use on a machine installs and migrates (minutes, see pretix_install.py); each later start
 takes about five seconds. Needs the package `postgresql` for engine="postgres".
 """
 
 import json
-import os
 import random
-import signal
 import socket
-import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,38 +36,25 @@ import requests
 from tests.rigs.postgres_rig import Cluster, cluster
 from tests.rigs.pretix_api import Api
 from tests.rigs.pretix_database import copied, loaded
-from tests.rigs.pretix_install import environment, interpreter
 from tests.rigs.pretix_plan import Answer, NewDevice, Plan, Ticket, plan_from_json
+from tests.rigs.pretix_process import PretixProcess
 
 Engine = Literal["sqlite", "postgres"]
 Change = Literal["cancel", "cancel_order", "swap", "block", "unblock", "pay"]
 ORGANIZER = "admit"
-INSIDE = Path(__file__).with_name("pretix_inside.py")
 SOFTWARE = {
     "hardware_brand": "Admit", "hardware_model": "test", "software_brand": "Admit",
     "software_version": "0.0.1", "os_name": "Linux", "os_version": "6",
 }  # fmt: skip
-WITHIN = 60.0
-"""Seconds in which the server has to be there, or to obey."""
 
 
 @dataclass
-class Server:
+class Server(PretixProcess):
     """One pretix: a database, and a process that can be killed and started again."""
 
-    directory: Path
-    database: Mapping[str, str]
-    workers: int
-    port: int = 0
     raw_plan: dict[str, Any] = field(default_factory=dict)
-    _process: "subprocess.Popen[str] | None" = None
     _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
     _apis: dict[str, Api] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        """Where it is served, without a path."""
-        return f"http://127.0.0.1:{self.port}"
 
     def organizer_path(self, path: str = "") -> str:
         """A path below the organiser, for `Api`."""
@@ -204,62 +189,10 @@ class Server:
         rows: list[Any] = self.ask("checkins", event=event)
         return rows
 
-    def ask(self, order: str, **words: object) -> Any:
-        """Call a function of pretix_seeds.py in the server's process."""
-        assert self._process is not None and self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": order, "with": words}) + "\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def start(self) -> None:
-        """Serve; on the same port as before, if it was served before."""
-        variables = environment(self.directory, self.database, self.url)
-        self._process = subprocess.Popen(
-            [str(interpreter()), str(INSIDE), str(self.port), str(self.workers)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log(), text=True,
-            env=variables, cwd=self.directory, start_new_session=True,
-        )  # fmt: skip
-        self.port = int(self._answer())
-
     def kill(self) -> None:
         """End it as a power cut would: requests under way get no answer."""
-        if self._process is None:
-            return
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(WITHIN)
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            with suppress(BrokenPipeError):
-                pipe.close()
-        self._process = None
+        super().kill()
         self._apis.clear()
-
-    def restart(self) -> None:
-        """Serve again: same database, same port, same devices."""
-        self.kill()
-        self.start()
-
-    def pause(self) -> None:
-        """Hold it: it takes connections and answers nobody until `resume`."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on, with all it was sent meanwhile."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGCONT)
-
-    def _log(self) -> int:
-        return os.open(self.directory / "output", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-
-    def _answer(self) -> Any:
-        assert self._process is not None and self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, f"pretix ended:\n{(self.directory / 'output').read_text()[-3000:]}"
-        answer = json.loads(line)
-        assert "ok" in answer, answer["error"]
-        return answer["ok"]
 
 
 def answer_of(raw: requests.Response) -> Answer:
