@@ -37,6 +37,7 @@ COMMANDS = {
     "lane": Command("cli.lane", "app", "A supervisor's orders to a lane of a running gate"),
     "journal": Command("cli.journal", "app", "List, verify or export the journal"),
     "read": Command("cli.read", "read", "What is in these pictures, and would it be admitted?"),
+    "pretix": Command("cli.pretix", "app", "Enrolment at a pretix server: new token, forget it"),
     "keys": Command("cli.keys", "app", "Make signing keys"),
     "cards": Command("cli.cards", "app", "Make cards that cannot be copied, and look at one"),
     "issue": Command("cli.issue", "issue", "Sign tickets from a CSV file, as pictures and PDF"),

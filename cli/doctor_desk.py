@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from admission.errors import GateError
+from cli import doctor_pretix
 from cli.findings import Finding, bad, good, of_error, warn
 from config.models import AdmitConfig, LaneConfig
 from drivers.messages import Sighting
@@ -52,6 +53,9 @@ def files(
 
 def _identity(config: AdmitConfig, directory: Path) -> Iterator[Finding]:
     if config.server.kind == "none":
+        return
+    if config.server.kind == "pretix":
+        yield from doctor_pretix.findings(config, directory)
         return
     file = directory / "identity.json"
     if file.exists():

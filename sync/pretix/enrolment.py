@@ -57,6 +57,8 @@ class Enrolment:
     """What the server was last told of this device's hardware and software."""
     rolling: bool = False
     """A new token was asked for, and may have been lost on its way."""
+    profile: str = ""
+    """Security profile that the organiser gave the device, as the server told last."""
 
     @property
     def device(self) -> str:
@@ -123,6 +125,8 @@ def save(directory: Path, enrolment: Enrolment) -> None:
         "event": enrolment.event,
         "event_key": enrolment.event_key.hex(),
         "roots": [enrolment.notary.root.hex()],
+        "organizer": enrolment.organizer,
+        "profile": enrolment.profile,
     }
     replace_durably(directory / "identity.json", json.dumps(public).encode(), mode=0o640)
 
@@ -170,6 +174,7 @@ def initialize(
         event_key=os.urandom(EVENT_KEY_BYTES),
         event=event,
         told=json.dumps(about_us()),
+        profile=device.security_profile,
     )
     save(directory, enrolment)
     return enrolment
@@ -218,6 +223,11 @@ class Badge:
         if told != self.enrolment.told:
             api.post(wire.Device, "/api/v1/device/update", about(), "what this device is")
             self._keep(replace(self.enrolment, told=told))
+
+    def learn(self, profile: str) -> None:
+        """The server says what this device may do."""
+        if profile != self.enrolment.profile:
+            self._keep(replace(self.enrolment, profile=profile))
 
     def roll(self, api: Pretix) -> None:
         """Exchange the token; the old one dies with the answer.

@@ -174,6 +174,7 @@ class PretixServer:
         device = self._api.one(wire.DeviceInfo, "/api/v1/device/info", "who it is").device
         self._badge.still_good()
         self._badge.tell(self._api)
+        self._badge.learn(device.security_profile)
         self._profile = device.security_profile
         self._gate = device.gate.id if device.gate else None
         self._away.clear()
@@ -251,12 +252,3 @@ class PretixServer:
 
     def _organizer(self) -> str:
         return self._badge.enrolment.organizer
-
-
-def describe(profile: str) -> str:
-    """What a security profile means for this gate, in plain words."""
-    if profile in WITHOUT_ORDERS:
-        return "signed codes only: no list offline, no uses at other gates (profile without orders)"
-    if profile == "full":
-        return "everything: a stolen token could change orders; choose pretixSCAN instead"
-    return "the whole list offline (profile with orders)"

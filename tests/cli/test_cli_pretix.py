@@ -1,0 +1,123 @@
+"""`admit pretix` and what doctor says of a gate at pretix, in plain words."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.__main__ import main
+from cli.doctor_pretix import OFFLINE, SIGNED_ONLY, STOLEN, findings
+from config.models import AdmitConfig
+from config.read import parse_config
+from sync.pretix.enrolment import load
+from sync.pretix.server import WITHOUT_ORDERS
+from tests.rigs.fake_pretix import FakePretix
+from tests.rigs.pretix_gate import PretixGate
+
+CONFIG = """\
+[gate]
+name = "north"
+event = "PTX"
+[server]
+kind = "pretix"
+url = "{url}"
+organizer = "big"
+[policy]
+list_required = {required}
+[[lane]]
+name = "entry"
+direction = "entry"
+check_in_list = "main"
+readers = ["camera:files:/nowhere"]
+turnstile = "turnstile:sim"
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[FakePretix]:
+    made = FakePretix()
+    yield made
+    made.stop()
+
+
+def admit(*words: str) -> int:
+    """Exit code of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main(["pretix", *words])
+    return int(str(ended.value.code or 0))
+
+
+def config(url: str = "https://pretix.eu", required: str = "true") -> AdmitConfig:
+    return parse_config(CONFIG.format(url=url, required=required).encode())
+
+
+def enrolled(server: FakePretix, state: Path) -> Path:
+    directory = state / "sync"
+    directory.mkdir()
+    PretixGate(directory, server.url, server.token).poll()
+    return directory
+
+
+def test_roll_gives_the_device_a_new_token(server, tmp_path, capsys):
+    directory = enrolled(server, tmp_path)
+    before = load(directory).token
+    file = tmp_path / "admit.toml"
+    file.write_text(CONFIG.format(url=server.url, required="true"))
+    assert admit("roll", str(file), "--state", str(tmp_path)) == 0
+    assert load(directory).token not in (before, "")
+    assert load(directory).token not in capsys.readouterr().out
+
+
+def test_forget_leaves_nothing_of_the_enrolment(server, tmp_path):
+    directory = enrolled(server, tmp_path)
+    assert admit("forget", "--state", str(tmp_path)) == 0
+    left = {path.name for path in directory.iterdir() if not path.name.startswith("mirror")}
+    assert left == {"lock"}
+
+
+def test_without_an_enrolment_there_is_nothing_to_roll(tmp_path, capsys):
+    (tmp_path / "sync").mkdir()
+    file = tmp_path / "admit.toml"
+    file.write_text(CONFIG.format(url="https://pretix.eu", required="true"))
+    assert admit("roll", str(file), "--state", str(tmp_path)) == 1
+    assert "not enrolled at pretix" in capsys.readouterr().err
+
+
+def said(directory: Path, required: str = "true") -> dict[str, tuple[str, str]]:
+    found = findings(config(required=required), directory)
+    return {finding.what: (finding.level, finding.found) for finding in found}
+
+
+def test_doctor_says_what_the_profile_allows_and_what_a_thief_could(server, tmp_path):
+    found = said(enrolled(server, tmp_path))
+    assert found["pretix"] == ("good", "a device of big, profile pretixscan")
+    assert "every ticket" in found["pretix: offline"][1]
+    assert "until you revoke the device" in found["pretix: token"][1]
+
+
+def test_doctor_warns_of_the_profile_that_may_do_everything(server, tmp_path):
+    server.device["security_profile"] = "full"
+    assert said(enrolled(server, tmp_path))["pretix: token"][0] == "warn"
+
+
+@pytest.mark.parametrize(("required", "state"), [("true", "bad"), ("false", "good")])
+def test_a_profile_without_orders_needs_signed_codes_to_suffice(server, tmp_path, required, state):
+    server.device["security_profile"] = "pretixscan_online_kiosk"
+    found = said(enrolled(server, tmp_path), required)
+    assert found["pretix: offline"][0] == state
+
+
+def test_doctor_finds_a_token_that_others_may_read(server, tmp_path):
+    directory = enrolled(server, tmp_path)
+    (directory / "pretix.json").chmod(0o644)
+    assert said(directory)["pretix: token"][0] == "bad"
+
+
+def test_an_unenrolled_gate_is_told_how(tmp_path):
+    (finding,) = findings(config(), tmp_path)
+    assert "set-up code" in finding.remedy
+
+
+def test_every_profile_without_orders_is_described():
+    assert OFFLINE.keys() == STOLEN.keys()
+    assert WITHOUT_ORDERS == SIGNED_ONLY < OFFLINE.keys()
