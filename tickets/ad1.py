@@ -103,7 +103,7 @@ def _read_claims(envelope: cose.Envelope, event: str) -> Credential | Rejection:
     except cbor.CborError as error:
         return Rejection(Flaw.UNREADABLE, str(error), Format.AD1)
     credential = _credential(claims, envelope.protected[-cose.KID_BYTES :])
-    if credential is None or not isinstance(claims, Mapping):
+    if credential is None or not isinstance(claims, dict):
         return Rejection(Flaw.UNREADABLE, "claims are not those of a ticket", Format.AD1)
     if claims[_AUD] != event:
         return Rejection(Flaw.WRONG_EVENT, f"ticket of {claims[_AUD]}", Format.AD1)
@@ -129,9 +129,9 @@ def _credential(claims: object, issuer: bytes) -> Credential | None:
     )
 
 
-def _is_numbered(value: object) -> TypeGuard[Mapping[object, Any]]:
+def _is_numbered(value: object) -> TypeGuard[dict[object, Any]]:
     """Say whether ``value`` is a map under whole numbers: 3.0 and true equal some, and are none."""
-    return isinstance(value, Mapping) and set(map(type, value)) == _INTEGERS
+    return isinstance(value, dict) and set(map(type, value)) == _INTEGERS
 
 
 def _within(value: object, top: int) -> bool:

@@ -70,7 +70,17 @@ def read_ad2(payload: bytes, trust: Trust) -> Credential | Rejection:
         return Rejection(Flaw.FORGED, "the ticket inside is bound to no phone", Format.AD2)
     if not cose.verifies(outer, bound.holder_key):
         return Rejection(Flaw.FORGED, "not signed by the phone it is bound to", Format.AD2)
-    return replace(bound, format=Format.AD2, drawn_at=drawn_at)
+    return Credential(  # `replace` takes as long as all of `_split` and more
+        Format.AD2,
+        bound.ticket_id,
+        bound.product,
+        bound.entries,
+        bound.valid_from,
+        bound.valid_until,
+        bound.issuer,
+        bound.holder_key,
+        drawn_at=drawn_at,
+    )
 
 
 def _split(outer: cose.Envelope) -> tuple[int, bytes]:
