@@ -137,7 +137,7 @@ class MirrorReader:
             self._last.popitem(last=False)
         return Elsewhere(tuple(rows))
 
-    def statements(self, after_cursor: int, limit: int = 64) -> list[tuple[int, str, bytes]]:
+    def statements(self, after_cursor: int, limit: int = 16) -> list[tuple[int, str, bytes]]:
         """(cursor, type, wire) of statements after a cursor, oldest first; ask until it is empty.
 
         Empty as well when the mirror cannot be read (`fault`). A mirror that sync had to rebuild
