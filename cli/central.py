@@ -281,9 +281,21 @@ def parked(db: Db = DB, keys: Keys = KEYS, json_: Json = False) -> None:
 
 
 @app.command()
-def alarms(db: Db = DB, keys: Keys = KEYS, json_: Json = False) -> None:
-    """Forks, broken chains and gaps in what gates have sent."""
+def alarms(
+    db: Db = DB,
+    keys: Keys = KEYS,
+    json_: Json = False,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="With the signed heads and records behind each")
+    ] = False,
+) -> None:
+    """Journals that fork, were rewritten or went back, clones of gates, and gaps."""
     _list(overview.alarms, ("raised", "name", "gate", "detail"), db, keys, json_)
+    if evidence and not json_:
+        for alarm in overview.alarms(setup.open_central(db, keys)):
+            for piece in alarm["evidence"]:
+                told = {"alarm": alarm["name"], "device": alarm["device"], **piece}
+                print(json.dumps(told))
 
 
 def _list(

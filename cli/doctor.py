@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli import doctor_desk, doctor_gate, doctor_live, doctor_system, thief
+from cli import doctor_desk, doctor_gate, doctor_identity, doctor_live, doctor_system, thief
 from cli.findings import Finding, Level, good
 from cli.gate_client import GateClient, GateNotRunning
 from config.read import read_config
@@ -99,6 +99,7 @@ def _findings(
     else:
         yield good("processes", "the gate does not run: its devices are tried from here")
         yield from doctor_desk.findings(config, state)
+    yield from doctor_identity.findings(config, state, status)
     yield from doctor_system.machine(config)
     yield from doctor_system.disk(_where_the_journal_is(state))
     if live:

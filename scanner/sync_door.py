@@ -150,6 +150,9 @@ class SyncDoor:
         self._gate.server = {"online": online} | {
             name: _number(state.get(name)) for name in ("last_contact", "waiting", "parked")
         }
+        self._gate.server |= {
+            name: _number(state[name]) for name in ("bearer", "head") if name in state
+        }
         self._gate.report("sync", _fault(state.get("fault")))
         # Not `online`: a server that answers pings and refuses statements makes no list newer.
         age = _number(state.get("list_age"))

@@ -60,6 +60,11 @@ class AdmitServer:
         with self._lock:
             return self._contact
 
+    @property
+    def bearer_left(self) -> int | None:
+        """Whole hours, in seconds, for which the bearer at hand is used; None: there is none."""
+        return self._bearers.left
+
     def statements(self, after: int) -> tuple[list[WireStatement], int]:
         """See `Backend`."""
         page = self._ask(Statements, "GET", f"/v1/statements?after={after}", limit=PAGE)

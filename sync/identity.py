@@ -176,6 +176,13 @@ class Bearers:
             if self._bearer == bearer:
                 self._bearer = ""
 
+    @property
+    def left(self) -> int | None:
+        """Seconds, in whole hours, until the bearer at hand is renewed; None: there is none."""
+        if not self._bearer:
+            return None
+        return max(0, int((self._good_until - self._monotonic()) // 3600) * 3600)
+
     def held(self) -> str | None:
         """The bearer at hand, without asking: a claim has no time for that."""
         with self._lock:

@@ -190,6 +190,8 @@ class Pusher:
     ) -> None:
         self._backend, self._mirror, self._reader = backend, mirror, reader
         self._monotonic = monotonic
+        self.accepted: int | None = None
+        """Number of the last record of the last head that the server took."""
 
     def push(self) -> bool:
         """Send one batch; False: nothing was ready.
@@ -216,6 +218,7 @@ class Pusher:
             return
         self._store(outbox, batch, said.answers)
         self._heed(outbox, said)
+        self.accepted = tip[0]
 
     def _bisect(
         self,

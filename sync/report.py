@@ -43,6 +43,8 @@ class Report:
         self._waiting, self._monotonic = waiting, monotonic
         self.export_fault: GateError | None = None
         """Why records cannot leave the gate, where nothing else says so."""
+        self.identity: Callable[[], dict[str, Any]] = dict
+        """What is told of our standing with the server: see docs/ipc.md, `bearer` and `head`."""
         self._told: tuple[Link, dict[str, Any]] | None = None
 
     def news(self, link: Link) -> dict[str, Any] | None:
@@ -68,7 +70,7 @@ class Report:
             "parked": self._mirror.parked_count(),
             "list_age": list_age,
             "fault": self._fault(list_age),
-        }
+        } | self.identity()
 
     def _fault(self, list_age: float | None) -> dict[str, str] | None:
         fault = self._puller.fault or self.export_fault

@@ -63,6 +63,7 @@ class Roles(Rounds):
         )
         self._server, self._reader = server, reader
         self._pusher = Pusher(server, mirror, reader, monotonic)
+        report.identity = lambda: {"bearer": server.bearer_left, "head": self._pusher.accepted}
         self._settler = Settler(authority, mirror, monotonic) if authority else None
         self._grown = threading.Event()
         self._beats: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue(maxsize=1)

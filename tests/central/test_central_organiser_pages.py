@@ -376,6 +376,16 @@ def test_an_import_by_command_that_is_at_work_is_not_called_cut_off(
     assert "by command" in text
 
 
+def test_an_alarm_shows_what_to_do_and_its_evidence(browser: Browser, north: Device) -> None:
+    """In plain words, with the signed heads as they came."""
+    north.upload(north.record(Kind.MODE), north.record(Kind.MODE))
+    north.seq, north.head = 0, bytes(32)
+    north.upload(at=5000)
+    text = browser.get("/parked").text
+    assert "rolled_back" in text and "an old card or image" in text
+    assert "evidence: 2" in text and "signature" in text
+
+
 def test_records_that_are_missing_are_an_alarm_on_the_first_page(
     browser: Browser, north: Device, clock: FakeClock
 ) -> None:

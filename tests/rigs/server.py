@@ -94,6 +94,9 @@ class Server:
         """Seq of every record that came, again when it came again."""
         self.verdicts: dict[int, dict[str, Any]] = {}
         """What to answer to a record instead of `stored`, by seq."""
+        self.known: dict[str, Any] | None = None
+        """What is said to be the farthest head."""
+        self.missing: list[list[int]] = []
         self.poison: set[int] = set()
         """Seqs for which a whole batch is refused with 400."""
         self.claims: dict[str, str] = {}
@@ -246,7 +249,8 @@ class Server:
             answers.append(answer | self.verdicts.get(record["seq"], {}))
             if record.get("presentation"):
                 self.claims.pop(record["presentation"], None)
-        return 200, {"answers": answers}
+        known = {} if self.known is None else {"known": self.known}
+        return 200, {"answers": answers, "missing": self.missing} | known
 
     def _claims(self, body: Mapping[str, str]) -> tuple[int, Any]:
         presentation, ticket_key = body["presentation"], body["ticket_key"]

@@ -22,6 +22,8 @@ class SyncScanner:
         self.path = run / "sync.sock"
         self.epoch = os.urandom(8)
         self.entries: list[Entry] = []
+        self.older: dict[bytes, list[Entry]] = {}
+        """Ended journals, by epoch."""
         self.told: list[Message] = []
         """What sync said besides questions for records, in order."""
         self._changed = threading.Condition()
@@ -87,6 +89,12 @@ class SyncScanner:
             self.epoch, self.entries = epoch, []
         self._listen()
 
+    def begin_anew(self) -> None:
+        """End the journal and begin another, as after a card was put back."""
+        with self._changed:
+            self.older[self.epoch] = self.entries
+            self.epoch, self.entries = os.urandom(8), []
+
     def die(self) -> None:
         """Gone, as after SIGKILL."""
         with self._changed:
@@ -121,7 +129,9 @@ class SyncScanner:
     def _take(self, peer: socket.socket, message: Message) -> None:
         op = message.get("op")
         if op == "records":
-            _say(peer, self._records(message["after"], message["limit"]))
+            epoch = message.get("epoch")
+            of = None if epoch is None else bytes.fromhex(epoch)
+            _say(peer, self._records(message["after"], message["limit"], *([of] if of else [])))
         elif op == "follow":
             self._followers.append(peer)
             _say(peer, {"head": len(self.entries)})
@@ -130,11 +140,12 @@ class SyncScanner:
         else:
             self.told.append(message)
 
-    def _records(self, after: int, limit: int) -> Message:
-        page = [entry_to_json(entry) for entry in self.entries[after : after + min(limit, 100)]]
-        digest = self.entries[-1].hash if self.entries else GENESIS
-        told = {"epoch": self.epoch.hex(), "head": len(self.entries), "hash": digest.hex()}
-        return {"records": page} | told
+    def _records(self, after: int, limit: int, of: bytes | None = None) -> Message:
+        entries = self.older.get(of, self.entries) if of else self.entries
+        page = [entry_to_json(entry) for entry in entries[after : after + min(limit, 100)]]
+        digest = entries[-1].hash if entries else GENESIS
+        told = {"epoch": (of or self.epoch).hex(), "head": len(entries), "hash": digest.hex()}
+        return {"records": page, "older": [epoch.hex() for epoch in self.older]} | told
 
 
 def _say(peer: socket.socket, message: Message) -> None:

@@ -9,7 +9,9 @@ from store.records import Kind
 from sync import outbox
 from sync.errors import ServerFault, ServerRefused, ServerUnreachable
 from sync.link import Link, ScannerBabbles, ScannerGone
+from sync.older import OlderJournals
 from sync.outbox import OUTCOME_WAIT
+from sync.page import Seen
 from sync.push import JournalReader, Pusher
 from tests.rigs.server import Mode
 from tests.rigs.sync_scanner import SyncScanner
@@ -289,11 +291,11 @@ def test_a_scanner_that_is_gone_is_named(scanner, bench):
     "page",
     [
         {},
-        {"records": [], "epoch": "zz", "head": 0},
-        {"records": [], "epoch": "00" * 8, "head": "9"},
-        {"records": [7], "epoch": "00" * 8, "head": 1},
-        {"records": [], "epoch": "00" * 8, "head": 5},
-        {"records": [{"seq": 0}], "epoch": "00" * 8, "head": 5},
+        {"records": [], "epoch": "zz", "head": 0, "hash": "00" * 32},
+        {"records": [], "epoch": "00" * 8, "head": "9", "hash": "00" * 32},
+        {"records": [7], "epoch": "00" * 8, "head": 1, "hash": "00" * 32},
+        {"records": [], "epoch": "00" * 8, "head": 5, "hash": "00" * 32},
+        {"records": [{"seq": 0}], "epoch": "00" * 8, "head": 5, "hash": "00" * 32},
         {"error": "JournalUnavailable", "cause": "disk full", "remedy": "free some"},
     ],
 )
@@ -325,3 +327,73 @@ def test_the_same_word_repeated_sends_them_once_more_alone(scanner, server, benc
         bench.reader.send_again()
         bench.push_all()
         assert server.received.count(1) == times
+
+
+def test_an_ended_journal_still_goes_up(scanner, server, bench, gate, mirror):
+    """With the head of its own; what was acknowledged of it does not go again."""
+    older = OlderJournals(gate, mirror)
+    scanner.write(Kind.FAULT)
+    bench.push_all()
+    scanner.write(Kind.FAULT)
+    ended = scanner.epoch
+    scanner.begin_anew()
+    scanner.write(Kind.FAULT)
+    bench.push_all()
+    link = Link(scanner.path)
+    older.read(link, bench.reader.older)
+    assert older.waiting == 1
+    while older.push():
+        pass
+    older.read(link, bench.reader.older)
+    link.close()
+    assert server.received == [1, 1, 2]
+    assert set(server.records) == {(ended.hex(), 1), (ended.hex(), 2), (scanner.epoch.hex(), 1)}
+    assert older.waiting == 0
+
+
+def test_scanner_hears_what_the_server_holds_of_its_journal(scanner, server, bench):
+    """A fork: the record of this number is another there."""
+    seen = []
+    bench.reader.on_seen = seen.append
+    entry = scanner.write(Kind.FAULT)
+    server.verdicts[1] = {"result": "fork", "hash": "ab" * 32}
+    bench.push_all()
+    assert seen == [Seen(scanner.epoch, entry.seq, b"\xab" * 32)]
+
+
+def test_a_journal_shorter_than_what_was_acknowledged_is_told_and_sent_anew(
+    scanner, server, bench, gate, mirror
+):
+    """The journal alone was put back: what was written since has numbers that are done with."""
+    for _ in range(3):
+        scanner.write(Kind.FAULT)
+    bench.push_all()
+    del scanner.entries[1:]
+    scanner.write(Kind.MODE)
+    again, seen = Bench(scanner, gate, mirror), []
+    again.reader.on_seen = seen.append
+    again.push_all()
+    again.read()
+    assert seen[-1] == Seen(scanner.epoch, 3, b"")
+    assert server.received == [1, 2, 3, 1, 2]
+
+
+def test_a_head_that_the_gate_never_signed_is_no_answer(scanner, server, bench):
+    """Nobody makes a gate end its journal by a word that is not its own."""
+    head = {"epoch": scanner.epoch.hex(), "seq": 9, "hash": "ab" * 32, "at": 1}
+    server.known = head | {"signature": "A" * 86 + "=="}
+    scanner.write(Kind.FAULT)
+    with pytest.raises(ServerFault, match="never signed"):
+        bench.push_all()
+
+
+def test_records_that_the_server_lost_go_up_again(scanner, server, bench):
+    """It says which have not come; they were answered for once."""
+    scanner.write(Kind.FAULT)
+    bench.push_all()
+    server.missing = [[1, 1]]
+    scanner.write(Kind.FAULT)
+    bench.push_all()
+    server.missing = []
+    bench.push_all()
+    assert server.received == [1, 2, 1, 2]
