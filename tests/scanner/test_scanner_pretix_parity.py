@@ -8,24 +8,15 @@ from functools import cache
 
 import pytest
 
-from admission.clock import ClockState, Reading
-from admission.decide import Decision, Facts, decide
+from admission.decide import Decision
 from admission.direction import Direction
-from admission.rules import GatePolicy
-from admission.verdict import FROM_PRETIX, Reason
+from admission.verdict import Reason
+from tests.rigs import pretix_parity
 from tests.rigs.pretix_books import Converted, Recorded, recorded
-from tests.rigs.pretix_verdicts import Scan, Verdict, recorded_plan, recorded_verdicts
-from tickets.rows import Status
+from tests.rigs.pretix_parity import agree
+from tests.rigs.pretix_verdicts import Scan, recorded_plan, recorded_verdicts
 
 PLAN = recorded_plan()
-SAME: dict[str, frozenset[Reason]] = {
-    name: frozenset({reason}) for name, reason in FROM_PRETIX.items()
-} | {
-    "invalid_time": frozenset({Reason.TOO_EARLY, Reason.TOO_LATE}),
-    # The server does not find a ticket that is of another event, or for another date of a series:
-    # to it such a code is like any other text. The gate knows better, and tells the steward.
-    "invalid": frozenset({Reason.UNKNOWN, Reason.WRONG_EVENT, Reason.WRONG_LIST}),
-}
 
 
 @cache
@@ -41,45 +32,10 @@ def gate(name: str) -> Converted:
 
 
 def decision(scan: Scan) -> Decision:
-    """What the gate decides, as `scanner.admissions` gathers the facts."""
-    here, at = gate(scan.gate), scan.at.timestamp()
-    shown, code = here.books.read(PLAN.event(scan.event).ticket(scan.ticket).secret.encode())
-    assert code is not None
-    chosen = here.books.choose(shown, code, f"{scan.event}/{scan.list}", at)
-    assert chosen is not None
-    choice, by_medium = chosen
-    key = choice.candidate.key
-    row = here.books.ticket(key)
-    if row is not None and row.flags & Status.MEDIUM:
-        row = None
-    product = here.books.product(shown, row)
-    return decide(
-        Facts(
-            shown,
-            row,
-            product,
-            tuple(here.uses[key]),
-            choice.check_in_list,
-            Direction(scan.kind),
-            Reading(at, 0.0, ClockState.SYNCHRONISED),
-            GatePolicy("north"),
-            event=here.books.event(product),
-            ambiguous=choice.ambiguous,
-            by_medium=by_medium,
-        )
-    )
-
-
-def agree(theirs: Verdict) -> bool:
-    """Whether the gate's reason is the server's, and it looks where the server says to look."""
-    ours = decision(theirs.scan)
-    reason = ours.verdict.reason or ours.overruled
-    if theirs.status == "ok":
-        told = bool(theirs.attention or theirs.texts)
-        return reason is None and bool(ours.verdict.attention) is told
-    if theirs.status == "crash":  # it fails to put into words why a rule refuses
-        return reason is Reason.RULES
-    return reason in SAME[theirs.reason or theirs.status]
+    """What the gate decides."""
+    here, secret = gate(scan.gate), PLAN.event(scan.event).ticket(scan.ticket).secret
+    on = f"{scan.event}/{scan.list}"
+    return pretix_parity.decision(here.books, lambda key: tuple(here.uses[key]), secret, on, scan)
 
 
 VERDICTS = [
@@ -96,7 +52,7 @@ def test_every_ticket_at_every_list_gets_the_server_s_verdict(slug: str, kind: D
     scans = [v for v in VERDICTS if (v.scan.event, v.scan.kind) == (slug, kind)]
     told = [v for v in scans if f"{slug}/{v.scan.list}" in gate("").policy.lists]
     assert len(told) > len(scans) * 0.9
-    assert [v for v in told if not agree(v)] == []
+    assert [v for v in told if not agree(v, decision(v.scan))] == []
 
 
 def test_whoever_leaves_is_let_out_whatever_the_server_says() -> None:
