@@ -99,7 +99,9 @@ def purge(state: State = _STATE) -> None:
     Exit code 1: a scanner is running, or records are not acknowledged; then nothing is deleted.
     """
     take_ownership(state / "scanner")
-    count = purge_journal(state / "scanner" / "journal.db", state / "sync" / "mirror.db")
+    own = state / "scanner"
+    every = [*sorted(own.glob("journal-[0-9]*-*.db")), own / "journal.db"]  # ended ones first
+    count = sum(purge_journal(path, state / "sync" / "mirror.db") for path in every)
     print(f"{count} records, all at the server: deleted")
 
 

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scanner.bookkeeper import Bookkeeper
-from scanner.sockets import Peer
+from scanner.sockets import Peer, PeerMessage
 from scanner.sync_door import SyncDoor
+from store.records import Kind, Record
 from tests.rigs.gate_doors import DoorRig
 
 
@@ -99,3 +100,24 @@ def test_nothing_that_sync_says_spoils_the_status(bench: Bench, state: dict[str,
     bench.say(**state)
     json.dumps(bench.gate.status(), allow_nan=False)
     assert all(age >= 0 for age in bench.contacts)
+
+
+def test_what_others_hold_of_the_journal_ends_it_and_the_ended_one_can_be_read(
+    bench: Bench,
+) -> None:
+    """By its epoch; one that there never was is refused by name."""
+    keeper = bench.gate.journal
+    before = keeper.journal()
+    before.record(Record(Kind.FAULT, detail="a record"))
+    seen = {"epoch": before.epoch.hex(), "seq": 99, "hash": ""}
+    bench.door.answer(bench.peer, {"seen": seen})
+    assert keeper.renew() is not None
+    page = bench.door.answer(bench.peer, {"op": "records", "after": 0, "limit": 9})
+    assert page is not None and page["older"] == [before.epoch.hex()]
+    asked = {"op": "records", "after": 0, "limit": 9, "epoch": before.epoch.hex()}
+    older = bench.door.answer(bench.peer, asked)
+    assert older is not None
+    told = [record["detail"] for record in older["records"]]
+    assert (told, older["head"], older["hash"]) == (["a record"], 1, before.head.hex())
+    with pytest.raises(PeerMessage, match="no journal"):
+        bench.door.answer(bench.peer, asked | {"epoch": "00" * 8})
