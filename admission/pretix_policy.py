@@ -116,7 +116,7 @@ def list_from(value: object) -> PretixList | None:
         include_pending=plain.yes(raw.get("include_pending", False)),
         addon_match=plain.yes(raw.get("addon_match", False)),
         exit_all_at=plain.maybe(raw.get("exit_all_at"), MAX_TIME),
-        rules=read_rules(plain.text(raw.get("rules", ""), least=0, most=2 * MAX_RULES)),
+        rules=read_rules(plain.text(raw.get("rules", ""), least=0, most=MAX_RULES + 1)),
     )
 
 
@@ -124,7 +124,8 @@ def list_to(entry: PretixList) -> dict[str, object]:
     """The inverse of `list_from`."""
     body = {name: getattr(entry, name) for name in PretixList.__slots__}
     body["items"] = None if entry.items is None else sorted(entry.items)
-    body["rules"] = entry.rules.text if entry.rules else ""
+    # Of rules that are too long one character too many is enough to refuse them for it.
+    body["rules"] = entry.rules.text[: MAX_RULES + 1] if entry.rules else ""
     return body
 
 

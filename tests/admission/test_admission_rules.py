@@ -323,6 +323,15 @@ def test_rules_that_cannot_be_read_refuse_no_policy() -> None:
     assert "unless" in rules.rules.fault
 
 
+def test_rules_of_any_length_refuse_no_policy() -> None:
+    """What is too long is cut, and refused as too long."""
+    entry = CheckInList("main", pretix=PretixList("a", rules=read_rules('"' + "x" * 10**6 + '"')))
+    read = policy_from_body(policy_to_body(EventPolicy({"main": entry}))).lists["main"].pretix
+    assert read is not None
+    assert read.rules is not None
+    assert "longer than" in read.rules.fault
+
+
 @pytest.mark.parametrize(
     ("case", "issuer", "right", "found"),
     [

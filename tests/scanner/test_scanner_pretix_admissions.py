@@ -80,6 +80,13 @@ def test_a_medium_is_recorded_as_the_ticket_it_stands_for(core: Core) -> None:
     assert core.show("paid", "all") == "already_redeemed"
 
 
+def test_a_medium_that_is_over_is_no_ticket(core: Core) -> None:
+    """Its row must never pass for one."""
+    core.clock.at = at("2026-02-01 10:00")
+    assert core.show("band-expired", "all") == "unknown"
+    assert core.show("band-expired", "joint") == "unknown"
+
+
 @pytest.mark.parametrize(("name", "on"), [("paid", "all"), ("of-other-event", "other")])
 def test_a_scan_at_a_joint_list_is_recorded_on_that_of_the_ticket_s_event(
     core: Core, name: str, on: str
