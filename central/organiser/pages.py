@@ -137,9 +137,9 @@ def token(site: Site, asked: Asked) -> Response:
     with recorded(site.central, asked.person.name, "token", name):
         made = enrolment.new_token(site.central, name)
     with site.central.database.reading() as connection:
-        roots = get_meta(connection, "root_keys")
+        trust = {n: get_meta(connection, f"root_{n}") for n in ("keys", "threshold")}
     address = f"{asked.request.url.scheme}://{asked.request.url.netloc}"
-    return _shown(site, asked, "token.html", gate=name, token=made, roots=roots, address=address)
+    return _shown(site, asked, "token.html", gate=name, token=made, trust=trust, address=address)
 
 
 def conflicts(site: Site, asked: Asked) -> Response:
