@@ -40,7 +40,8 @@ def roll(
         if enrolment is None:
             raise PretixIdentityMissing
         badge = Badge(directory, enrolment)
-        http = Http(read.server.url or enrolment.url, read.server.ca_file)
+        server = read.server
+        http = Http(server.url or enrolment.url, server.ca_file, pins=server.pin)
         badge.roll(Pretix(http, badge.token, rolled=badge.rolling))
     print("The device has a new token; the old one works no more.")
 

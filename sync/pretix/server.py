@@ -13,7 +13,7 @@ from pathlib import Path
 from admission.rules import policy_to_body
 from store.mirror import Mirror
 from sync.answers import Beat, ConflictRow, Redemption, WireStatement
-from sync.errors import ServerFault
+from sync.errors import AnswerMalformed, ServerFault
 from sync.pretix import wire
 from sync.pretix.api import Pretix
 from sync.pretix.catalog import Catalog, Catalogs
@@ -45,7 +45,7 @@ ROUND = 20.0
 WITHOUT_ORDERS = frozenset({"pretixscan_online_noorders", "pretixscan_online_kiosk"})
 """Security profiles under which only signed codes are known."""
 
-_OF_AN_EVENT = (EventTakenAway, EventMissing, ProfileForbids, PretixRefused)
+_OF_AN_EVENT = (EventTakenAway, EventMissing, ProfileForbids, PretixRefused, AnswerMalformed)
 """Faults that say nothing of the other events."""
 
 
