@@ -27,6 +27,8 @@ PUBLIC = {
     "tickets/ceremony.py:payload": "what is to be signed",
     "tickets/ntag424/sun.py:code": "a card's code of one use, told by whoever shows the card",
     "drivers/wedge_keys.py:code": "of a key on a keyboard",
+    "config/models.py:pin": "hashes of the server's public key",
+    "store/withdrawn.py:token": "a hash of one that is used up",
 }
 """Fields of such names that hold none, and why."""
 
