@@ -144,7 +144,8 @@ def change_key(directory: Path, role: Role) -> tuple[Path, Path]:
     Raises:
         KeyFault: there is no next key, or the directory cannot be written.
     """
-    old, coming = load_key(directory, role), load_key(directory / "next", role)
+    for place in (directory, directory / "next"):  # both are whole, or nothing is moved
+        load_key(place, role)
     kept = key_path(directory / "old", role)
     path = key_path(directory, role)
     try:
@@ -153,7 +154,7 @@ def change_key(directory: Path, role: Role) -> tuple[Path, Path]:
             older = load_key(kept.parent, role).kid.hex()
             kept.replace(kept.with_name(f"{role}-{older}.toml"))
         os.link(path, kept)  # at no moment is a key without a name
-        key_path(directory / "next", coming.role).replace(path)
+        key_path(directory / "next", role).replace(path)
     except OSError as error:
         raise KeyFault(
             f"the {role} key cannot be changed: {error.strerror}",
