@@ -91,7 +91,7 @@ def read_rules(text: str) -> Rules | None:
             raise _Misfit(f"more than {MAX_CALLS} operators")
         return Rules(text, program, by_clock=any(_by_clock(call) for call in calls))
     except _Misfit as misfit:
-        return Rules(text, fault=f"the rules are not understood: {misfit}")
+        return Rules(text, fault=f"the rules are not understood: {str(misfit)[:80]}")
     except (*_FAULTS, RecursionError) as error:
         return Rules(text, fault=f"the rules are not understood: {str(error)[:80]}")
 

@@ -42,7 +42,7 @@ def pretix_rules(data: bytes) -> None:
     rules = read_rules(data.decode("utf-8", "replace"))
     if rules is not None:
         refusal = rules.refusal(SITUATION)
-        assert refusal is None or len(refusal) <= 200
+        assert refusal is None or len(refusal) <= 120
 
 
 def pretix_handshake(data: bytes) -> None:

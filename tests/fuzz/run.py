@@ -127,7 +127,8 @@ def _one(
         options += [f"-artifact_prefix={finds}/", "-print_final_stats=1"]
         options.append(f"-max_total_time={int(seconds) or 1}" if seconds else f"-runs={asked.runs}")
         log = Path(directory) / "log"
-        print(json.dumps({"target": name, "options": options, "log": str(log)}), file=child.stdin)
+        job = {"target": name, "options": options, "finds": str(finds), "log": str(log)}
+        print(json.dumps(job), file=child.stdin)
         child.stdin.flush()
         code = int(child.stdout.readline())
         told = log.read_text(errors="replace")
