@@ -145,4 +145,4 @@ class PretixGate:
             " FROM redemption ORDER BY at"
         )
         with closing(sqlite3.connect(self.directory / "mirror.db")) as base:
-            return [RedemptionElsewhere(*row[:8], bool(row[8])) for row in base.execute(query)]
+            return [RedemptionElsewhere(*row) for row in base.execute(query)]

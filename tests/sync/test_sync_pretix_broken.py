@@ -89,6 +89,7 @@ def test_an_order_that_changes_during_an_interrupted_download_is_not_lost(server
     poll(gate)
     server.cut_at = None
     server.order("O3", status="c")  # on the page that was read before it was cut
+    server.tick(60)
     poll(gate)
     poll(gate, seldom=False)
     row = gate.row("s3")
