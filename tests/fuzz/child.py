@@ -1,7 +1,7 @@
 """The process that fuzzes: imports all parsers once under atheris' eyes, then forks per target.
 
-`python -m tests.fuzz.child` reads a JSON line a target, `{"target", "options", "finds", "log"}`, and
-answers each with the exit code of the fork that fuzzed it. libFuzzer ends its process, hence forks.
+`python -m tests.fuzz.child` reads a JSON line a target, `{"target", "options", "finds", "log"}`,
+and answers each with the exit code of the fork that fuzzed it: libFuzzer ends its process.
 """
 
 import json
