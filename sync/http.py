@@ -80,7 +80,9 @@ class Http:
         self._session.trust_env = False  # a proxy of the environment would read every ticket
         self._session.verify = str(ca_file) if ca_file else not pins
         self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": "admit-gate"})
-        self._session.mount(self.url, DeadlineAdapter(pool_maxsize=8, max_retries=0, pins=pins))
+        adapter = DeadlineAdapter(pool_maxsize=8, max_retries=0, pins=pins)
+        for scheme in ("https://", "http://"):  # our address may be written anew on its way: no
+            self._session.mount(scheme, adapter)  # adapter of requests' own, without pins, is left
 
     def ask(
         self,
@@ -174,10 +176,14 @@ class Http:
             if call.over:
                 raise ServerSlow(self.url, seconds) from error
             if _is_answer_fault(error):
-                raise AnswerMalformed(self.url, _veiled(_plain(error).encode(), secret).decode()) from error
+                raise AnswerMalformed(self.url, self._reason(error, secret)) from error
             if (distrusted := refused(self.url, _innermost(error))) is not None:
                 raise distrusted from error
-            raise ServerUnreachable(self.url, _veiled(_plain(error).encode(), secret).decode()) from error
+            raise ServerUnreachable(self.url, self._reason(error, secret)) from error
+
+    @staticmethod
+    def _reason(error: BaseException, secret: str) -> str:
+        return _veiled(_plain(error).encode(), secret).decode()
 
     def _chunks(self, response: requests.Response, call: Call, limit: int) -> Iterator[bytes]:
         if response.headers.get("Content-Encoding", "identity") != "identity":

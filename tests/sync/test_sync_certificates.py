@@ -193,3 +193,14 @@ def test_of_several_pins_one_suffices(serve: Serve) -> None:
     """The next key is pinned before the server changes to it."""
     made = certificate(SERVER)
     assert ask(serve(made), pins=(b"p" * 32, pin_of(der(made)))) == Pong()
+
+
+@pytest.mark.parametrize("path", ["", "/%7egate", "/a/../gate"])
+def test_the_pin_holds_however_the_address_is_written(
+    serve: Serve, heard: list[bytes], path: str
+) -> None:
+    """The library writes some addresses anew before it looks for who connects to them."""
+    url = serve(certificate(SERVER)) + path
+    with pytest.raises(CertificateRefused, match="pins another"):
+        ask(url, pins=(b"p" * 32,))
+    assert heard == []
