@@ -15,7 +15,7 @@ from scanner.books import Books
 from scanner.elsewhere import Report
 from scanner.freshness import RECENT, ListFrozen, expired, frozen, withdrawn
 from scanner.identity import Identity
-from scanner.kept import Kept, StateNotWritten, fingerprint
+from scanner.kept import STATEMENTS, Kept, StateNotWritten, fingerprint
 from scanner.list_age import ListAge
 from scanner.list_files import ListFiles, RowsHasher
 from scanner.statements import Chain, Statements
@@ -81,7 +81,7 @@ class Bookkeeper:
         """Believe what these roots sign; without any, nothing until the enrolment names one."""
         self._statements = Statements(self._event, root_keys, threshold)
         trust = fingerprint(self._event, root_keys, threshold)
-        self._kept = Kept(self._own / "statements", trust)
+        self._kept = Kept(self._own / STATEMENTS, trust)
 
     def books(self) -> Books:
         """The newest books. Raises NotReady, saying what is missing."""

@@ -23,6 +23,10 @@ News = Sequence[tuple[Statement, bytes]]
 """Statements with their wire bytes, in the order in which they were believed."""
 
 
+STATEMENTS = "statements"
+"""The directory's name."""
+SERIALS = "serials.json"
+"""The file that says how new what was believed was: it outlives a withdrawal."""
 SEQUENCES = ("keyset", "policy", "rows")
 """In the order in which their statements can be verified."""
 
@@ -60,7 +64,7 @@ class Kept:
 
     def load(self) -> tuple[list[bytes], dict[str, Mark]]:
         """(wire bytes in the order to verify them in, the newest that were ever believed)."""
-        trust, marks = _marks(self._directory / "serials.json")
+        trust, marks = _marks(self._directory / SERIALS)
         self.foreign = trust != self._trust
         wires = [wire for path in self._all() for wire in _wires(path)]
         self._keysets = [] if self.foreign else list(_wires(self._directory / "keyset.cbor"))
@@ -92,7 +96,7 @@ class Kept:
             replace_durably(self._directory / name, cbor2.dumps([wire for _, wire in rows]))
         told = {name: [mark.serial, mark.digest.hex()] for name, mark in marks.items()}
         body = json.dumps({"trust": self._trust, "serials": told})
-        replace_durably(self._directory / "serials.json", body.encode())
+        replace_durably(self._directory / SERIALS, body.encode())
         self._drop(oldest)
 
     def _drop(self, oldest: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from admission.errors import GateError
 from scanner.bookkeeper import Bookkeeper
+from scanner.kept import SERIALS, STATEMENTS
 from scanner.lane_thread import LaneThread
 from scanner.messages import DeviceFault
 from store.withdrawn import CAUSE, REMEDY, is_of_journal, is_withdrawn, wipe
@@ -21,7 +22,7 @@ LANES_WITHIN = 3.0
 
 
 def wipe_when_withdrawn(state: Path) -> None:
-    """Delete at the start what a run before could not, but for the journals."""
+    """Delete at the start what a run before could not, but for what `_wipe` keeps."""
     if is_withdrawn(state / "sync"):
         _wipe(state / "scanner")
 
@@ -46,8 +47,14 @@ def end_when_withdrawn(state: Path, lanes: Sequence[LaneThread], books: Bookkeep
 
 
 def _wipe(own: Path) -> None:
+    """All but the journals, and how new the lists were that this gate has believed.
+
+    The mark is sync's to set and to take away: without those serials, whoever took over sync would
+    have older lists and keys believed by it.
+    """
     try:
-        wipe(own, is_of_journal)
+        wipe(own, lambda name: name == STATEMENTS or is_of_journal(name))
+        wipe(own / STATEMENTS, lambda name: name == SERIALS)
     except FileNotFoundError:
         return
     except OSError as error:  # the next start goes on with it
