@@ -28,14 +28,15 @@ HASH_WITHIN = 900.0
 """Seconds for one list; a Pi copies a million rows in a tenth of it at the lowest priority."""
 AGAIN_AFTER = 60.0
 """Seconds until a file whose child was killed, or could not be started, is tried once more."""
+MOST_COPIES, COPIES_WITHIN = 5, 900.0
+"""How often one list is copied within so many seconds: whoever took over sync could write to its
+file again and again, and each time a whole list would wear the card."""
 _REMEMBERED = 8
 
 Stamp = tuple[str, int, int, int]
 """(path, inode, ctime in ns, size): another file, or one written again, has another. The kernel
-sets the ctime at each write, and who may not set the clock cannot set it back."""
-SETTLED_AFTER = 2.0
-"""Seconds since a file's last change before its hash is kept for the next start: a second write
-within one tick of the kernel's clock would have the same stamp."""
+sets the ctime at each write, and who may not set the clock cannot set it back. Two writes within
+one tick of its clock have the same one: what is opened by its stamp is a file of our own."""
 
 
 @dataclass(slots=True)
@@ -65,10 +66,13 @@ class RowsHasher:
     ) -> None:
         """`memory`: a file of scanner's own that keeps what was found across restarts."""
         self._now, self._memory = now, memory
-        self._found = _remembered(memory)
+        self._lasting = _remembered(memory)
+        self._found = OrderedDict(self._lasting)
         self._at_work: _Hashing | None = None
         self._failed: tuple[float, ListNotChecked] | None = None
         self._dying: list[subprocess.Popen[bytes]] = []
+        self._copied: dict[Path, list[float]] = {}
+        """When each file was begun to be copied."""
 
     @property
     def busy(self) -> bool:
@@ -92,14 +96,19 @@ class RowsHasher:
     def copy(self, path: Path, own: Path, head: ListHead, wait: float) -> bytes | None:
         """As `hash`, of sync's file; `own` is made of its rows if they are those of `head`.
 
+        A file that was found right before is copied all the same: its copy was lost or spoilt.
+
         Raises:
-            ListNotChecked: also when the copy cannot be written, e.g. the card is full.
+            ListNotChecked: also when the copy cannot be written, e.g. the card is full, or when
+                one was begun too often.
         """
+        if self._found.get(_stamp(path)) == head.hash:
+            del self._found[_stamp(path)]
         serial = re.sub(r"\D", "", own.stem)
         told = (str(own.parent), serial, str(head.rows), head.hash.hex())
         found = self._asked(path, wait, ("copy", str(path), *told))
         if found == head.hash and own.exists():
-            self._remember(_stamp(own), found)
+            self._remember(_stamp(own), found, lasting=True)
         return found
 
     def _asked(self, path: Path, wait: float, job: tuple[str, ...]) -> bytes | None:
@@ -127,16 +136,31 @@ class RowsHasher:
         done = _answer(process)
         self._end()
         if _stamp(path) == stamp:  # else it was written meanwhile, and is hashed anew
-            self._remember(stamp, done)
+            self._remember(stamp, done, lasting=job[0] == "hash")
 
     def _begin(self, path: Path, stamp: Stamp, job: tuple[str, ...]) -> None:
         self._end()
         if self._failed and self._now() - self._failed[0] < AGAIN_AFTER:
             raise self._failed[1]
+        if job[0] == "copy":
+            self._count(path)
         try:
             self._at_work = _Hashing(stamp, _start(job), self._now())
         except OSError as error:
             self._fail(path, error.strerror or str(error))
+
+    def _count(self, path: Path) -> None:
+        """Note that a copy is begun; refuse one that is begun too often."""
+        late = self._now() - COPIES_WITHIN
+        self._copied = {
+            each: kept
+            for each, ats in self._copied.items()
+            if (kept := [a for a in ats if a > late])
+        }
+        begun = self._copied.setdefault(path, [])
+        if len(begun) >= MOST_COPIES:
+            raise ListNotChecked(path, "it changes again and again")
+        begun.append(self._now())
 
     def _fail(self, path: Path, what: str) -> NoReturn:
         self._end()
@@ -153,19 +177,20 @@ class RowsHasher:
             self._dying.append(process)
         self._dying = [process for process in self._dying if process.poll() is None]
 
-    def forget(self, path: Path) -> None:
-        """Look at a file anew, though it was seen before."""
-        self._found.pop(_stamp(path), None)
-
-    def _remember(self, stamp: Stamp, done: bytes) -> None:
+    def _remember(self, stamp: Stamp, done: bytes, lasting: bool) -> None:
+        """Keep what was found of a file; `lasting`: of one of our own, for the next start too."""
         self._failed = None
         self._found[stamp] = done
         if len(self._found) > _REMEMBERED:
             self._found.popitem(last=False)
-        if self._memory is not None and time.time() - stamp[2] / 1e9 > SETTLED_AFTER:
-            rows = [[*known, found.hex()] for known, found in self._found.items() if found]
-            with suppress(OSError):  # a full card: the next start hashes again, as it would anyway
-                replace_durably(self._memory, json.dumps(rows).encode(), mode=0o600)
+        if not lasting or not done or self._memory is None:
+            return
+        self._lasting[stamp] = done
+        if len(self._lasting) > _REMEMBERED:
+            self._lasting.popitem(last=False)
+        rows = [[*known, found.hex()] for known, found in self._lasting.items()]
+        with suppress(OSError):  # a full card: the next start hashes again, as it would anyway
+            replace_durably(self._memory, json.dumps(rows).encode(), mode=0o600)
 
 
 class ListFiles:
@@ -214,10 +239,7 @@ class ListFiles:
             return None
         if found != head.body.hash:
             raise ListDamaged(path, "its rows are not what the organiser signed")
-        if not own.exists():  # gone again: the next look makes it anew
-            self._hasher.forget(path)
-            return None
-        return ListFile(own)
+        return ListFile(own) if own.exists() else None  # gone again: it is made anew
 
     def _make_room(self, coming: Path) -> None:
         """Make the directory, and hold no more than the copy in force beside the one to come."""

@@ -117,21 +117,17 @@ def restarted(bench: Bench, memory: Path) -> RowsHasher:
 
 
 def test_a_list_that_did_not_change_is_not_hashed_at_the_next_start(
-    bench: Bench, path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, path: Path
 ) -> None:
     """Ready within two seconds, whatever its size."""
-    monkeypatch.setattr(list_files, "SETTLED_AFTER", -1.0)
     memory = path.with_name("lists.json")
     found = restarted(bench, memory).hash(path, LONG)
     assert restarted(bench, memory).hash(path, LONG) == found
     assert len(bench.children) == 1
 
 
-def test_a_list_written_behind_our_back_is_hashed_again(
-    bench: Bench, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_list_written_behind_our_back_is_hashed_again(bench: Bench, path: Path) -> None:
     """Even with its old size and its old time of modification: the kernel knows of the write."""
-    monkeypatch.setattr(list_files, "SETTLED_AFTER", -1.0)
     memory = path.with_name("lists.json")
     found = restarted(bench, memory).hash(path, LONG)
     before = path.stat()
@@ -142,13 +138,6 @@ def test_a_list_written_behind_our_back_is_hashed_again(
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
     assert restarted(bench, memory).hash(path, LONG) not in {found, None}
-
-
-def test_a_list_written_this_very_moment_is_not_kept_in_memory(bench: Bench, path: Path) -> None:
-    """Another write within the same tick would not show."""
-    memory = path.with_name("lists.json")
-    restarted(bench, memory).hash(path, LONG)
-    assert not memory.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'[["x", 1, 2, 3, "zz"]]', b"\xff"])

@@ -56,25 +56,33 @@ def test_a_file_that_sync_changes_after_it_was_verified_changes_nothing(bench: B
 def test_the_gate_starts_without_the_files_of_sync(bench: Bench) -> None:
     """Its copy was verified when it was made, and is known again: no child looks at it."""
     bench.publish(row("anna"))
+    bench.poll()
+    list_path(bench.directory, 1).unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(list_files, "SETTLED_AFTER", -1.0)
-        bench.poll()
-        list_path(bench.directory, 1).unlink()
         patch.setattr(list_files, "_start", lambda job: pytest.fail(f"a child for {job}"))
         bench.restart()
         assert bench.keeper.books().ticket(key_of("anna")) == row("anna")
 
 
-@pytest.mark.parametrize("spoil", [lambda p: p.write_bytes(b""), lambda p: p.write_bytes(b"x" * 9)])
+def other_rows(path: Path) -> None:
+    """A whole list, of others."""
+    overwritten(path, row("mallory"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda p: p.write_bytes(b""), lambda p: p.write_bytes(b"x" * 9), Path.unlink, other_rows],
+)
 def test_a_copy_that_the_card_has_spoilt_is_made_anew(
-    bench: Bench, spoil: Callable[[Path], int]
+    bench: Bench, spoil: Callable[[Path], object]
 ) -> None:
-    """From sync's file; a power cut left it empty, or with other bytes."""
+    """From sync's file, though that was found right before; what lies there is not believed."""
     bench.publish(row("anna"))
     bench.poll()
     spoil(list_path(bench.own / "lists", 1))
     bench.restart()
     assert bench.keeper.books().ticket(key_of("anna")) == row("anna")
+    assert bench.keeper.books().ticket(key_of("mallory")) is None
 
 
 def test_the_copy_is_a_table_of_ours_whatever_sync_has_made(tmp_path: Path) -> None:
@@ -160,6 +168,26 @@ def test_a_child_that_cannot_write_says_so(
         patch.setattr(listfile, "_bound", lambda rows: None)
         assert listfile._main(told) == NOT_WRITTEN
     assert "could not be written" in capsys.readouterr().err
+
+
+def test_a_file_that_is_written_again_and_again_does_not_wear_the_card(bench: Bench) -> None:
+    """Whoever took over sync gives others' rows, anew at each look; then what was signed."""
+    bench.publish(row("anna"))
+    path, copies = list_path(bench.directory, 1), list[tuple[str, ...]]()
+    good = path.read_bytes()
+    overwritten(path, row("mallory"))
+    start = list_files._start
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(list_files, "_start", lambda job: copies.append(job) or start(job))
+        for _ in range(2 * list_files.MOST_COPIES):
+            path.touch()
+            bench.poll()
+        assert len(copies) == list_files.MOST_COPIES
+        assert isinstance(bench.faults["list"], ListNotChecked)
+        path.write_bytes(good)
+        bench.clock.advance(list_files.COPIES_WITHIN + 1)
+        bench.poll()
+    assert bench.keeper.books().ticket(key_of("anna")) == row("anna")
 
 
 def test_two_copies_are_kept(bench: Bench) -> None:
