@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from scanner.admissions import NotReady
+from store.files import read_foreign
 from store.withdrawn import CAUSE, REMEDY, is_withdrawn
 from tickets.secret import SecretBytes
 
@@ -55,7 +56,7 @@ class Identity:
         if is_withdrawn(path.parent):
             raise NotReady(CAUSE, NOT_ENROLLED[kind][1] if kind == "pretix" else REMEDY)
         try:
-            body = json.loads(path.read_bytes()[:MAX_IDENTITY])
+            body = json.loads(read_foreign(path, MAX_IDENTITY))
             roots = tuple(bytes.fromhex(key) for key in body.get("roots", []))
             identity = cls(str(body["device"]), SecretBytes.fromhex(body["event_key"]), roots)
             if kind == "pretix" and [len(key) for key in roots] != [32]:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from store.files import sync_directory
+from store.files import open_foreign, sync_directory
 from tickets.errors import GateError
 from tickets.keys import TICKET_KEY_BYTES
 from tickets.names import NAME_ROW_BYTES
@@ -39,8 +39,11 @@ def names_path(directory: Path, serial: int) -> Path:
 
 
 def newest_names(directory: Path) -> Path | None:
-    """The newest names file in ``directory``; None: there is none."""
-    found = _files(directory)
+    """The newest names file in ``directory``; None: there is none, or nobody lets us look."""
+    try:
+        found = _files(directory)
+    except OSError:  # sync has not started yet, or keeps its directory shut
+        return None
     return found[-1] if found else None
 
 
@@ -79,8 +82,11 @@ def remove_names(directory: Path, keep: Path | None = None) -> None:
 def sealed_name(path: Path, key: bytes) -> bytes | None:
     """The sealed name of a 16-byte ticket key; None: there is none, or the file cannot be read."""
     try:
-        with path.open("rb", buffering=0) as file:
-            return _search(file.fileno(), key)
+        handle = open_foreign(path)
+        try:
+            return _search(handle, key)
+        finally:
+            os.close(handle)
     except OSError:  # gone with a newer one in its place, or a bad card: no name is shown
         return None
 

@@ -1,5 +1,7 @@
 """The books: what sync fetched is verified again here, and a hacked sync adds nothing."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +65,36 @@ def test_who_has_no_server_is_not_told_to_look_for_it(
     with pytest.raises(NotReady, match=cause) as raised:
         Identity.read(tmp_path / "identity.json", EVENT, kind)
     assert remedy in raised.value.remedy
+
+
+def test_a_pipe_in_the_place_of_the_identity_holds_nobody_up(tmp_path: Path) -> None:
+    """As a hacked sync could put there: scanner would wait for it until it is killed, for ever."""
+    os.mkfifo(tmp_path / "identity.json")
+    with pytest.raises(NotReady, match="no plain file"):
+        Identity.read(tmp_path / "identity.json", EVENT)
+
+
+def test_an_identity_without_end_is_cut_off(tmp_path: Path) -> None:
+    """It is not read whole first."""
+    path = tmp_path / "identity.json"
+    path.touch()
+    os.truncate(path, 1 << 40)
+    with pytest.raises(NotReady, match="cannot be read"):
+        Identity.read(path, EVENT)
+
+
+def test_a_directory_that_sync_has_shut_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends no thread of scanner. (root, who runs these tests, is kept out of nothing.)"""
+
+    def shut(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("os.stat", shut)
+    monkeypatch.setattr("os.open", shut)
+    with pytest.raises(NotReady, match="Permission denied"):
+        Identity.read(tmp_path / "identity.json", EVENT)
 
 
 def test_a_delta_changes_and_removes(bench: Bench) -> None:

@@ -85,3 +85,14 @@ def test_a_damaged_file_has_names_or_none_and_raises_nothing(tmp_path_factory, d
     found = sealed_name(path, key(1))
     assert found is None or len(found) <= SEALED_BYTES
     assert sealed_name(path.with_name("gone"), key(1)) is None
+
+
+def test_a_directory_that_is_not_there_has_no_names(tmp_path):
+    """sync has not started yet; the first guest of the evening must not end scanner."""
+    assert newest_names(tmp_path / "sync") is None
+
+
+def test_a_pipe_in_the_place_of_the_names_holds_nobody_up(tmp_path):
+    """As a hacked sync could put there."""
+    os.mkfifo(names_path(tmp_path, 1))
+    assert sealed_name(names_path(tmp_path, 1), key(1)) is None
