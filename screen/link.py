@@ -88,7 +88,8 @@ class Link:
         while not isinstance(first, Status):
             first = await ear.next()
         after = self._resume_after(first)
-        await ear.ask({"op": "events", "after": after, "names": self._names})
+        names = {"names": True} if self._names else {}
+        await ear.ask({"op": "events", "after": after} | names)
         await ear.ask({"op": "status"})
         # What happened before the first answer is history and moves no face, unless it fell
         # into a moment of silence: then a guest stands there and waits for it.
