@@ -7,6 +7,9 @@ from tickets.ad2 import WINDOW
 from tickets.credential import Credential, Format, Rejection
 from tickets.rows import Status
 
+_OF_PRETIX = int(Status.ADDONS | Status.MEDIUM | Status.LINK | Status.AMBIGUOUS | Status.EXCHANGED)
+"""What only the rows of a pretix list say."""
+
 
 def rejected(facts: Facts) -> Verdict | None:
     """No credential: its flaw is the reason."""
@@ -61,7 +64,11 @@ def replayed(facts: Facts) -> Verdict | None:
 def unknown(facts: Facts) -> Verdict | None:
     """Not on the list, and no signature that suffices."""
     if facts.ticket is not None:
-        return None
+        # An organiser's own list has no such rows: whatever they mean there, it is no ticket.
+        strange = not facts.check_in_list.pretix and int(facts.ticket.flags) & _OF_PRETIX
+        return refused(Reason.UNKNOWN) if strange else None
+    if facts.by_medium:
+        return refused(Reason.UNKNOWN)  # it stands for nothing, whoever signed its number
     if facts.check_in_list.pretix and not facts.product.pretix:
         return refused(Reason.UNKNOWN)  # signed, but of no product that is sold here
     # The code under a signed ticket's picture names the ticket, but no issuer has signed it.

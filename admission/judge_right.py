@@ -19,6 +19,8 @@ def wrong_list(facts: Facts) -> Verdict | None:
     if products and facts.product.number not in products:
         return refused(Reason.WRONG_LIST, facts.product.name)
     here, sold = facts.check_in_list.pretix, facts.product.pretix
+    if here and sold is None:  # what the rules do not name, they do not admit
+        return refused(Reason.WRONG_LIST, "a kind of ticket that the rules do not name")
     if here and sold and (why := misplaced(here, sold)):
         return refused(Reason.WRONG_LIST, why)
     return None

@@ -22,7 +22,7 @@ MAX_CALLS = 2000
 """Operators in the rules of one list; real ones have less than a hundred."""
 
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?")
-_FAULTS = (TypeError, ValueError, ArithmeticError, LookupError, OSError)
+_FAULTS = (TypeError, ValueError, ArithmeticError, LookupError, OSError, RecursionError)
 
 
 class _Misfit(ValueError):
@@ -92,7 +92,7 @@ def read_rules(text: str) -> Rules | None:
         return Rules(text, program, by_clock=any(_by_clock(call) for call in calls))
     except _Misfit as misfit:
         return Rules(text, fault=f"the rules are not understood: {str(misfit)[:80]}")
-    except (*_FAULTS, RecursionError) as error:
+    except _FAULTS as error:
         return Rules(text, fault=f"the rules are not understood: {str(error)[:80]}")
 
 

@@ -363,6 +363,13 @@ def test_several_remarks_are_all_told() -> None:
 TEST_TICKET = Product(1, test=True)
 
 
+@pytest.mark.parametrize("flag", ["ADDONS", "MEDIUM", "LINK", "AMBIGUOUS", "EXCHANGED"])
+def test_what_only_a_pretix_list_says_of_a_row_makes_it_no_ticket_here(flag: str) -> None:
+    """Signed and on the list: what the list means by it is not known, so nobody enters by it."""
+    strange = facts(ticket=ticket(flags=Status[flag]))
+    assert decide(strange).verdict.reason is Reason.UNKNOWN
+
+
 @pytest.mark.parametrize(
     ("case", "product", "training", "said"),
     [

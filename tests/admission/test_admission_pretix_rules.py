@@ -431,6 +431,14 @@ def test_no_text_raises(text: str) -> None:
     assert rules is None or rules.text == text
 
 
+@pytest.mark.parametrize("operator", ["<", "<="])
+def test_a_chain_of_any_length_refuses_at_worst(operator: str) -> None:
+    """Four thousand numbers fit into a list's rules; Python's own stack holds a thousand calls."""
+    told = why({operator: [var("entries_number"), *range(1, 4500)]})
+    assert told is not None
+    assert told.startswith("the rule fails")
+
+
 @given(st.floats())
 def test_no_time_of_a_use_raises(when: float) -> None:
     """They come from other gates and from the server."""

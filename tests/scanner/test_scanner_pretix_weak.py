@@ -15,6 +15,7 @@ from admission.pretix_situation import Dates
 from admission.rules import Fallback, GatePolicy
 from admission.verdict import Reason
 from tests.rigs.pretix_desk import SIGNED, Desk, at, key_of
+from tickets.rows import Status, Ticket
 
 DOORS = "2020-01-01 10:00"
 NOW = {"var": "now"}
@@ -187,3 +188,21 @@ def test_a_pointer_between_rows_is_no_ticket() -> None:
     """Nor is a medium that stands for nothing this gate knows."""
     desk = Desk()
     assert desk.show("band-expired", "all", "in", "2026-02-01 00:00") == "unknown"
+
+
+@pytest.mark.parametrize("on", ["all", "extras", "february-only", "joint"])
+def test_a_kind_of_ticket_that_the_rules_do_not_name_is_admitted_nowhere(on: str) -> None:
+    """First sold a moment ago, or of an event that was left out: the rows may be ahead of them."""
+    desk = Desk()
+    policy = replace(desk.policy, products={})
+    desk.books = replace(desk.books, policy=policy)
+    assert desk.show("merch", on, "in", DOORS) == "wrong_list"
+    assert desk.decide("merch", on, "out", DOORS).verdict.admitted
+
+
+def test_a_medium_that_stands_for_nothing_is_no_ticket_though_its_number_is_signed() -> None:
+    """As at the server, which looks for a medium before it looks for withdrawn codes."""
+    desk = Desk()
+    band = Ticket(key_of(SIGNED["signed"]), 0, 0, Status.MEDIUM)
+    desk.books = replace(desk.books, listed={band.key: band}.get)
+    assert desk.show("signed", "all", "in", DOORS) == "unknown"
