@@ -32,6 +32,7 @@ from central.inserts import upsert
 from central.questions import Row, ask, only_told
 from central.schema import claim, redemption
 from central.tokens import Caller
+from central.wallet.moved import moved, names_of
 
 SETTLED = "settled"
 """State of a claim whose record came and stands."""
@@ -67,8 +68,9 @@ def make_claim(central: Central, caller: Caller, body: Body) -> dict[str, object
         instead_of = None  # nothing can be given back for itself
     presentations = [row["presentation"], *([instead_of] if instead_of else [])]
     recorded = _RECORDED, {"named": row["presentation"]}
-    asked = [(_FIND, {"named": presentations}), recorded, POLICY, tickets([row["ticket_key"]])]
-    locked = presentations, [row["ticket_key"]]
+    keys = [row["ticket_key"]]
+    asked = [(_FIND, {"named": presentations}), recorded, POLICY, tickets(keys), moved(keys)]
+    locked = presentations, keys
     with central.database.judging(*locked, asked=asked, urgent=True) as (connection, told):
         known = {bytes(claimed["presentation"]): claimed for claimed in told[0]}
         if row["presentation"] in known:
@@ -78,7 +80,8 @@ def make_claim(central: Central, caller: Caller, body: Body) -> dict[str, object
         if instead_of is not None:
             # The guest turned back and comes again: the entry that was not made is in nobody's way.
             _give_back(connection, caller, instead_of, known.get(instead_of))
-        return _decide(connection, row, unlisted, told[2:])
+        names = names_of(central, told[4]).get(row["ticket_key"], (row["ticket_key"],))
+        return _decide(connection, row, unlisted, told[2:4], names)
 
 
 def _again(known: Row, row: dict[str, Any]) -> dict[str, object]:
@@ -103,10 +106,14 @@ def _recorded(known: Row, row: dict[str, Any]) -> dict[str, object]:
 
 
 def _decide(
-    connection: Connection, row: dict[str, Any], unlisted: bool, facts: Sequence[Sequence[Row]]
+    connection: Connection,
+    row: dict[str, Any],
+    unlisted: bool,
+    facts: Sequence[Sequence[Row]],
+    names: Collection[bytes],
 ) -> dict[str, object]:
     if row["direction"] == Direction.ENTRY:
-        answer = _refusal(connection, row, unlisted, facts)
+        answer = _refusal(connection, row, unlisted, facts, names)
         if answer is not None:
             return answer
     only_told(connection)
@@ -116,7 +123,11 @@ def _decide(
 
 
 def _refusal(
-    connection: Connection, row: dict[str, Any], unlisted: bool, facts: Sequence[Sequence[Row]]
+    connection: Connection,
+    row: dict[str, Any],
+    unlisted: bool,
+    facts: Sequence[Sequence[Row]],
+    names: Collection[bytes],
 ) -> dict[str, object] | None:
     policy, known = policy_of(facts[0]), by_key(facts[1]).get(row["ticket_key"])
     if policy is not None and row["list"] not in policy.lists:
@@ -124,7 +135,7 @@ def _refusal(
     right = right_of(connection, policy, known, row["list"], unlisted=unlisted)
     if isinstance(right, Reason):
         return {"result": "refused", "reason": right.value}
-    found = None if right.unlimited else _objection(connection, right, row)
+    found = None if right.unlimited else _objection(connection, right, row, names)
     if found is None:
         return None
     place: dict[str, object] = {"gate": found.use.where, "at": found.use.at}
@@ -133,11 +144,16 @@ def _refusal(
     return {"result": "taken"} | place
 
 
-def _objection(connection: Connection, right: Right, row: dict[str, Any]) -> Objection | None:
-    asked = [held(row["ticket_key"], row["list"]), standing([row["ticket_key"]])]
+def _objection(
+    connection: Connection, right: Right, row: dict[str, Any], names: Collection[bytes]
+) -> Objection | None:
+    """``names``: all of the ticket; nobody can hold a claim by one that it has no more."""
+    asked = [held(row["ticket_key"], row["list"]), standing(names)]
     claims, entries = ask(connection, asked)
     # By presentation: a held claim and its record are one entry.
-    uses = held_uses(claims) | standing_uses(entries)[row["ticket_key"], row["list"]]
+    uses, stand = held_uses(claims), standing_uses(entries)
+    for name in names:
+        uses |= stand[name, row["list"]]
     tally = Tally(right)
     for use in in_time(uses):
         tally.add(use)

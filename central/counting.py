@@ -137,9 +137,14 @@ def standing_uses(rows: Iterable[Row]) -> defaultdict[tuple[bytes, str], Uses]:
     """Entries and exits that stand, by ticket key and list."""
     found: defaultdict[tuple[bytes, str], Uses] = defaultdict(dict)
     for row in rows:
-        use = _use(row, Standing.PASSED)
+        use = standing_use(row)
         found[bytes(row["ticket_key"]), use.check_in_list][use.presentation] = use
     return found
+
+
+def standing_use(row: Row) -> Use:
+    """One of those that `standing` asks for."""
+    return _use(row, Standing.PASSED)
 
 
 def held(ticket_key: bytes, check_in_list: str) -> Question:

@@ -24,6 +24,7 @@ from central.questions import Question, Row, only_told
 from central.redemptions import Books, conflict_of
 from central.schema import device, journal, parked, record
 from central.tokens import Caller
+from central.wallet.moved import moved
 from store.heads import Head, head_to_json
 from store.records import Entry, Kind, entry_to_json
 
@@ -182,10 +183,10 @@ class _Upload:
             taken = [
                 (raw, *self._take(raw, entry)) for raw, entry in zip(batch, entries, strict=True)
             ]
-            books = Books(connection, self._caller, self._epoch, self._now)
+            books = Books(self._central, connection, self._caller, self._epoch, self._now)
             touched = {e.record.presentation for _, _, e in taken if e and e.record.presentation}
             bodies = {name: self._bodies[name] for name in named if name in touched}
-            books.judge(bodies, policy_of(told[2]), by_key(told[3]))
+            books.judge(bodies, policy_of(told[2]), by_key(told[3]), told[6])
             if books.quiet:
                 only_told(connection)
             if self._new:
@@ -201,7 +202,7 @@ class _Upload:
         self, entries: list[Entry], named: Collection[bytes], heads: Sequence[Head]
     ) -> list[Question]:
         """Neighbours of these records, those of the same presentations, what their tickets may,
-        the journal's heads, and whether it has a gap that lasts."""
+        the journal's heads, whether it has a gap that lasts, and which of the tickets moved."""
         near = {entry.seq + step for entry in entries for step in (-1, 0, 1)}
         near |= {head.seq for head in heads}
         mine = {"by": self._caller.device, "in_epoch": self._epoch, "near": list(near)}
@@ -209,7 +210,8 @@ class _Upload:
         told = {"by": self._caller.device, "in_epoch": self._epoch}
         same = (_SAME, {"named": list(named)})
         lasting = (_LASTING, told | {"before": self._now - GAP_LASTS})
-        return [(_NEAR, mine), same, POLICY, tickets(keys), (HEADS, told), lasting]
+        rest = (HEADS, told), lasting, moved(keys)
+        return [(_NEAR, mine), same, POLICY, tickets(keys), *rest]
 
     def _look_up(self, near: Sequence[Row], same: Sequence[Row]) -> None:
         for row in near:

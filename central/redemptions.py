@@ -18,13 +18,15 @@ from central.counting import (
     in_time,
     right_regardless,
     standing,
-    standing_uses,
+    standing_use,
     tickets,
 )
+from central.event import Central
 from central.inserts import next_number, upsert, upsert_numbered
 from central.questions import Row, ask
 from central.schema import conflict, reading, redemption
 from central.tokens import Caller
+from central.wallet.moved import Names, moved, names_of
 from store.records import Kind
 from store.uses import standing_after
 from tickets.ad1 import MAX_TIME
@@ -73,7 +75,7 @@ _NAMED: BindParameter[bytes] = bindparam("named", expanding=True)
 _REDEMPTIONS = select(redemption).where(redemption.c.presentation.in_(_NAMED))
 _CONFLICTS = select(conflict).where(conflict.c.ticket_key.in_(_NAMED))
 Pair = tuple[bytes, str]
-"""Ticket key and list."""
+"""Ticket key and list; of a ticket that moved, the key that it had first."""
 
 
 class Books:
@@ -83,9 +85,12 @@ class Books:
         now: Unix seconds; when conflicts are found.
     """
 
-    def __init__(self, connection: Connection, caller: Caller, epoch: bytes, now: float) -> None:
-        self._connection, self._caller = connection, caller
+    def __init__(
+        self, central: Central, connection: Connection, caller: Caller, epoch: bytes, now: float
+    ) -> None:
+        self._central, self._connection, self._caller = central, connection, caller
         self._epoch, self._now = epoch, now
+        self._names: Names = {}
         self._ended: dict[bytes, bool] = {}
         """Presentations whose outcome is known, and whether they stand."""
         self._changed: dict[bytes, dict[str, Any]] = {}
@@ -108,11 +113,13 @@ class Books:
         bodies: dict[bytes, list[dict[str, Any]]],
         policy: EventPolicy | None,
         tickets_known: dict[bytes, Row],
+        moved_rows: Iterable[Row],
     ) -> None:
         """Compare the records of presentations (as JSON, by seq) with what is kept so far.
 
         Args:
             tickets_known: The rows of their tickets, as far as they were asked for.
+            moved_rows: Which of those tickets moved: the answer to `moved`.
         """
         outcomes = {presentation: add_up(records) for presentation, records in bodies.items()}
         self._ended = {p: o.scan is not None and o.stands for p, o in outcomes.items() if o.closed}
@@ -120,15 +127,18 @@ class Books:
         if not told:
             return
         rows = {p: self._row(p, o.scan, o.stands) for p, o in told.items() if o.scan}
-        pairs = {(row["ticket_key"], row["list"]) for row in rows.values()}
-        keys = {ticket_key for ticket_key, _ in pairs}
-        tickets_known |= self._later(keys - tickets_known.keys())
+        shown = {row["ticket_key"] for row in rows.values()}
+        self._names = names_of(self._central, moved_rows)
+        tickets_known |= self._later(shown - tickets_known.keys())
         rights = {
-            (key, name): right_regardless(policy, tickets_known.get(key), name)
-            for key, name in pairs
+            self._pair(row): right_regardless(
+                policy, tickets_known.get(row["ticket_key"]), row["list"]
+            )
+            for row in rows.values()
         }
         # A staff pass has no end of uses; they are not looked at.
-        counted = {key for (key, _), right in rights.items() if not right.unlimited}
+        counted = self._all({key for (key, _), right in rights.items() if not right.unlimited})
+        keys = self._all(shown)
         asked = [
             (_REDEMPTIONS, {"named": list(rows)}),
             (_CONFLICTS, {"named": list(keys)}),
@@ -142,7 +152,19 @@ class Books:
 
     def _later(self, keys: Collection[bytes]) -> dict[bytes, Row]:
         """Tickets whose scan came in an upload before this one."""
-        return by_key(ask(self._connection, [tickets(keys)])[0]) if keys else {}
+        if not keys:
+            return {}
+        found, moved_rows = ask(self._connection, [tickets(keys), moved(keys)])
+        self._names |= names_of(self._central, moved_rows)
+        return by_key(found)
+
+    def _pair(self, row: Row) -> Pair:
+        key = bytes(row["ticket_key"])
+        return self._names.get(key, (key,))[0], row["list"]
+
+    def _all(self, keys: Iterable[bytes]) -> set[bytes]:
+        """All names of the tickets of these."""
+        return {name for key in keys for name in self._names.get(key, (key,))}
 
     def _row(self, presentation: bytes, scan: dict[str, Any], stands: bool) -> dict[str, Any]:
         return {
@@ -170,12 +192,16 @@ class Books:
     def _uses(self, rows: Iterable[Row]) -> dict[Pair, Uses]:
         """All uses that stand once this upload is kept."""
         before = [row for row in rows if bytes(row["presentation"]) not in self._changed]
-        return standing_uses([*before, *(r for r in self._changed.values() if r["stands"])])
+        found: dict[Pair, Uses] = {}
+        for row in [*before, *(r for r in self._changed.values() if r["stands"])]:
+            use = standing_use(row)
+            found.setdefault(self._pair(row), {})[use.presentation] = use
+        return found
 
     def _find(self, rights: dict[Pair, Right], rows: Iterable[Row], uses: dict[Pair, Uses]) -> None:
         known: dict[Pair, dict[bytes, Row]] = {}
         for row in rows:
-            of_pair = known.setdefault((bytes(row["ticket_key"]), row["list"]), {})
+            of_pair = known.setdefault(self._pair(row), {})
             of_pair[bytes(row["presentation"])] = row
         for pair, right in rights.items():
             found = {} if right.unlimited else _too_many(right, uses.get(pair, {}))

@@ -151,7 +151,10 @@ def detail(central: Central, key: bytes) -> dict[str, Any] | None:
         product = policy.product(row["product"]) if policy else None
         uses = select(redemption).where(redemption.c.ticket_key == key)
         uses = uses.order_by(redemption.c.at.desc()).limit(100)
-        clashes = select(func.count()).where(conflict.c.ticket_key == key, conflict.c.stands == 1)
+        names = select(ticket.c.key).where(ticket.c.reference == row["reference"])
+        clashes = select(func.count()).where(
+            conflict.c.ticket_key.in_(names), conflict.c.stands == 1
+        )
         others = select(func.count()).where(
             ticket.c.reference == row["reference"], ticket.c.key != key
         )

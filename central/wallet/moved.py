@@ -1,16 +1,40 @@
 """Which tickets moved to phones, and what their codes are called since."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from central.event import Central
-from central.schema import wallet
+from central.questions import Question, Row
+from central.schema import ticket, wallet
 from tickets.credential import Credential, Format
 from tickets.csv_rows import TicketRow
 from tickets.keys import cti_of, ticket_key
 from tickets.rows import Status
+
+_MOVED = (
+    select(ticket.c.key, wallet.c.reference, wallet.c.moves)
+    .join(wallet, wallet.c.reference == ticket.c.reference)
+    .where(ticket.c.key.in_(bindparam("keys", expanding=True)), wallet.c.moves > 0)
+)
+Names = dict[bytes, tuple[bytes, ...]]
+"""All ticket keys that a ticket ever had, by each of them; those that never moved are left out."""
+
+
+def moved(keys: Collection[bytes]) -> Question:
+    """Asks which tickets moved, of those that are or were shown by these; as `names_of` reads."""
+    return _MOVED, {"keys": list(keys)}
+
+
+def names_of(central: Central, rows: Iterable[Row]) -> Names:
+    """The names of tickets that moved: entries by all of them are entries of one ticket."""
+    found: Names = {}
+    for row in rows:
+        names = tuple(key_of(central, row["reference"], n) for n in range(row["moves"] + 1))
+        if bytes(row["key"]) in names:  # else a code or a card that took its place
+            found |= dict.fromkeys(names, names)
+    return found
 
 
 def key_of(central: Central, reference: str, moves: int) -> bytes:

@@ -314,3 +314,45 @@ def name_of(rig: CentralRig, shown: bytes) -> str | None:
     with rig.central.database.reading() as connection:
         sealed: Any = connection.execute(guest.select().where(guest.c.key == key)).one().sealed
     return open_name(rig.central.event_key, found, bytes(sealed))
+
+
+def key_on(rig: CentralRig, shown: bytes) -> bytes:
+    return ticket_key(rig.central.event_key, credential_of(rig, shown))
+
+
+@pytest.mark.parametrize("paper_first", [True, False])
+def test_entries_with_the_paper_and_with_the_phone_are_a_conflict(
+    rig: CentralRig, links: dict[str, str], north: Device, south: Device, paper_first: bool
+) -> None:
+    """A gate that has not heard of a move lets the paper in: it has another name, one right."""
+    phone, paper = key_on(rig, move(rig, links["A1"], Phone("one"))), rig.key("A1")
+    first, then = os.urandom(16), os.urandom(16)
+    north.upload(north.scan(first, paper if paper_first else phone))
+    (answer,) = south.upload(south.scan(then, phone if paper_first else paper))
+    assert answer["conflict"]["presentation"] == first.hex()
+    told = north.get("/v1/conflicts?after=0").json()["conflicts"]
+    assert [row["other"]["presentation"] for row in told] == [then.hex()]
+    south.upload(south.outcome(then, Kind.NO_PASSAGE))
+    told = north.get(f"/v1/conflicts?after={told[0]['cursor']}").json()["conflicts"]
+    assert [row["stands"] for row in told] == [False]
+
+
+def test_a_phone_is_granted_no_entry_that_the_paper_has_used(
+    rig: CentralRig, links: dict[str, str], north: Device, south: Device
+) -> None:
+    phone = key_on(rig, move(rig, links["A1"], Phone("one")))
+    north.upload(north.scan(os.urandom(16), rig.key("A1")))
+    answer = south.claim(os.urandom(16), phone)
+    assert (answer["result"], answer["gate"]) == ("taken", "north")
+
+
+def test_a_card_in_the_place_of_a_phone_has_a_right_of_its_own(
+    rig: CentralRig, links: dict[str, str], north: Device, south: Device
+) -> None:
+    """Whoever hands it out at the box office has looked; the phone's code is revoked."""
+    phone = key_on(rig, move(rig, links["A1"], Phone("one")))
+    north.upload(north.scan(os.urandom(16), phone))
+    rig.import_csv("id,code\nA1,ANOTHER CODE 123456\n")
+    code = Credential(Format.OPAQUE, b"ANOTHER CODE 123456")
+    card = ticket_key(rig.central.event_key, code)
+    assert south.claim(os.urandom(16), card)["result"] == "granted"
