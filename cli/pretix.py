@@ -1,15 +1,18 @@
 """`admit pretix`: this gate's enrolment at a pretix server. The gate's sync must not be running."""
 
+import json
 import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from config.read import read_config
+from store.mirror_reader import parked_records
 from store.ownership import take_ownership
 from store.withdrawn import wipe
 from sync.http import Http
@@ -52,6 +55,19 @@ def forget(state: State = _STATE) -> None:
     with _owned(state) as directory:
         wipe(directory, lambda name: not name.startswith(_OURS))
     print("Forgotten. Enrol the gate with the code of a new device of pretix.")
+
+
+@app.command()
+def parked(state: State = _STATE) -> None:
+    """List scans that pretix judged and did not take, each with the reason. Changes nothing."""
+    rows = [
+        (json.loads(row.entry), row.reason) for row in parked_records(state / "sync" / "mirror.db")
+    ]
+    for entry, reason in rows:
+        at = datetime.fromtimestamp(float(entry.get("at", 0.0)), UTC)
+        what = f"{entry.get('verdict') or entry.get('kind')} at {entry.get('list')}"
+        print(f"{at:%Y-%m-%d %H:%M:%S} UTC  lane {entry.get('lane')}  {what}: {reason}")
+    print(f"{len(rows)} scan(s) parked.")
 
 
 @contextmanager

@@ -112,16 +112,19 @@ class ServerSection(Model):
         default=(), examples=[["democon"]]
     )
     """Short forms of the events, with kind pretix; none: the one pretix suggests for the device."""
-    authority: Literal["admit", "none"] = "admit"
-    """Who is asked whether a ticket was used at another gate; without a network, none."""
+    authority: Literal["admit", "pretix", "none"] = "admit"
+    """Who is asked whether a ticket was used at another gate: the server itself, of whichever kind,
+    unless none is written; without a network, none."""
     claim_budget: Annotated[float, Within(0.05, 1.0, "s")] = 0.4
     """Longest wait for that answer before `on_unclaimed` applies, in seconds."""
 
     @model_validator(mode="before")
     @classmethod
     def _alone_asks_nobody(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and data.get("kind") in ("file", "none", "pretix"):
+        if isinstance(data, Mapping) and data.get("kind") in ("file", "none"):
             return {"authority": "none", **data}
+        if isinstance(data, Mapping) and data.get("kind") == "pretix":
+            return {"authority": "pretix", **data}
         return data
 
 

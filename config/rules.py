@@ -134,12 +134,18 @@ def _server(server: Any) -> Iterator[Broken]:
         yield Broken(
             ("server", "directory"), "only a stick has one", 'Remove it, or write kind = "file"'
         )
+    if kind in ("admit", "pretix") and _get(server, "authority", kind) not in (kind, "none"):
+        yield Broken(
+            ("server", "authority"),
+            f"the server is of kind {kind}",
+            f'Write authority = "{kind}", or "none": nobody is asked before a release',
+        )
     if kind in ("file", "none"):
         alone = "a gate that stands alone" if kind == "none" else "a gate whose server is a stick"
         for key in ("url", "token", "ca_file", "pin"):
             if _get(server, key) is not None:
                 yield Broken(("server", key), f"{alone} has none", "Remove it, or the kind")
-        if _get(server, "authority", "none") == "admit":
+        if _get(server, "authority", "none") != "none":
             yield Broken(
                 ("server", "authority"),
                 "there is no server to ask",
@@ -169,12 +175,6 @@ def _pretix(server: Any) -> Iterator[Broken]:
             "missing, and no token either",
             "Name the organizer, and show the device's set-up code to a camera of the gate; "
             "or copy its token",
-        )
-    if _get(server, "authority", "none") != "none":
-        yield Broken(
-            ("server", "authority"),
-            "pretix is not asked before a release by this version",
-            'Write authority = "none"',
         )
 
 

@@ -54,7 +54,7 @@ from scanner.showing import Stamp
 from scanner.simulated_clock import SimulatedClock
 from scanner.sockets import Server
 from scanner.sync_door import SyncDoor
-from scanner.unsent import Unsent
+from scanner.unsent import CodeSealer, Unsent
 from scanner.withdrawal import end_when_withdrawn, wipe_when_withdrawn
 from store.journal import Journal, JournalUnavailable
 from store.ownership import take_ownership
@@ -111,6 +111,7 @@ class Parts:
             clock=self.clock,
             stamp=stamp,
             policy=config.gate_policy,
+            seal=CodeSealer(lambda: self._code_reader(config.server.kind)).seal,
             recovered=self._restore,
         )
         self.training = Admissions(
@@ -198,6 +199,11 @@ class Parts:
             self.clock.monotonic,
             lambda detail: self.stamp.record(Kind.FAULT, None, detail=detail),
         )
+
+    def _code_reader(self, kind: str) -> bytes | None:
+        """Whom codes of unsent scans are sealed for: at pretix the gate's notary, else nobody."""
+        identity = self.books.identity if kind == "pretix" else None
+        return identity.roots[0] if identity is not None and identity.roots else None
 
     def _restore(self, journal: Journal) -> None:
         """The journal is open and settled, at the start or late: go on from where it ends."""

@@ -30,6 +30,9 @@ RESUME_WITHIN = 120.0
 """Seconds after a lane is ready again in which an interrupted admission may be resumed."""
 
 
+Seal = Callable[[bytes], bytes | None]
+
+
 class NotReady(GateError):
     """The gate has no keys, list or rules yet."""
 
@@ -47,16 +50,18 @@ class Admissions:
         stamp: Stamp,
         policy: GatePolicy,
         training: bool = False,
+        seal: Seal = lambda code: None,
         recovered: Callable[[Journal], None] = lambda journal: None,
     ) -> None:
         """`journal` and `books` raise `JournalUnavailable` and `NotReady` while there is none.
 
-        `training`: only test tickets count here, and nothing is uploaded. `recovered` is called
-        whenever a newly opened journal has been settled.
+        `training`: only test tickets count here, and nothing is uploaded. `seal`: for a server that
+        knows a ticket by its code alone, the code for the outbox; None: none is kept. `recovered`
+        is called whenever a newly opened journal has been settled.
         """
         self._open_journal, self._books, self._elsewhere = journal, books, elsewhere
         self._clock, self._stamp, self._policy = clock, stamp, policy
-        self._is_training, self._on_recovered = training, recovered
+        self._is_training, self._seal, self._on_recovered = training, seal, recovered
         self._recovered: Journal | None = None
         """The journal whose interrupted admissions are settled; another is recovered first."""
         self._recovering = threading.RLock()
@@ -411,7 +416,8 @@ class Admissions:
                 claim=claim.state.value,
                 list_serial=serial,
                 detail=verdict.attention or verdict.detail,
-            )
+            ),
+            self._seal(showing.code or b""),
         )
         if decision.resumes:
             journal.append(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from admission.clock import Clock
 from admission.direction import Direction
 from store.records import Kind, Record
-from tickets.credential import Credential, Rejection
+from tickets.credential import Credential, Format, Rejection
 
 
 @dataclass(slots=True)
@@ -40,6 +40,17 @@ class Showing:
     by_medium: bool = False
     """A reusable medium was shown; the ticket key is that of the ticket it stands for."""
     presentation: bytes = field(default_factory=lambda: os.urandom(16))
+
+    @property
+    def code(self) -> bytes | None:
+        """What was shown, as a server of opaque codes knows it; None: it means nothing to one.
+
+        Secret: for the claim and the sealed outbox alone.
+        """
+        if isinstance(self.credential, Rejection):
+            return self.identity or None
+        plain = self.credential.format in (Format.OPAQUE, Format.PRETIX_SIG1)
+        return self.credential.ticket_id if plain else None
 
     @property
     def counter(self) -> int | None:

@@ -5,13 +5,36 @@ so it waits until the lanes rest, though not for ever; the log is emptied only w
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from scanner.journal_keeper import JournalKeeper
+from store.outbox_secret import MOST_SEALED
+from tickets.sealing import OVERHEAD, Sealer
 
 NO_LONGER_THAN = 30
 """Rounds of the housekeeper (a second each) that a busy gate may put the deletion off."""
 MOST_SEQS = 10_000
+
+
+class CodeSealer:
+    """Seals codes for sync to read until they are sent; only at a pretix server are any needed.
+
+    Args:
+        reader: 32-byte key of the reader; None: no code is kept.
+    """
+
+    def __init__(self, reader: Callable[[], bytes | None]) -> None:
+        self._reader = reader
+        self._made: tuple[bytes, Sealer] | None = None
+
+    def seal(self, code: bytes) -> bytes | None:
+        """A code, sealed; None: there is no code, no reader, or no room for one so long."""
+        key = self._reader()
+        if key is None or not code or len(code) > MOST_SEALED - OVERHEAD:
+            return None
+        if self._made is None or self._made[0] != key:
+            self._made = key, Sealer(key)
+        return self._made[1].seal(code)
 
 
 class Unsent:

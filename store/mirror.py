@@ -10,9 +10,9 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from store.mirror_file import connect, set_aside
 from store.mirror_reader import (
@@ -22,10 +22,12 @@ from store.mirror_reader import (
     MirrorNotWritten,
     MirrorReader,
     MirrorUnreadable,
+    Parked,
     RedemptionElsewhere,
 )
 
 __all__ = [
+    "Claimed",
     "Conflict",
     "Elsewhere",
     "Intent",
@@ -82,17 +84,20 @@ class JournalFact:
     verdict: str | None = None
     outcome: str | None = None
     counts: bool | None = None
+    ended: float | None = field(default=None, compare=False)
+    """Unix seconds of the record, where it says that nobody entered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """A record the server will not take: kept, shown, never sent again."""
+class Claimed(NamedTuple):
+    """What is known of a claim, settled or not."""
 
-    epoch: bytes
-    seq: int
-    reason: str
-    entry: str
-    """The record as JSON."""
+    list: str
+    at: float
+    """Unix seconds, as the authority was told."""
+    ended: float | None
+    """Unix seconds at which it was known that nobody entered; None: not known."""
+    result: str | None
+    closed: str | None
 
 
 class Mirror:
@@ -236,9 +241,9 @@ class Mirror:
             base.executemany(
                 "UPDATE intent SET verdict = coalesce(?1, verdict),"
                 " outcome = coalesce(?2, outcome), counts = coalesce(?3, counts),"
-                " closed = iif(?3 = 0, NULL, closed)"
+                " closed = iif(?3 = 0, NULL, closed), ended = coalesce(?5, ended)"
                 " WHERE presentation = ?4 AND (closed IS NULL OR closed = 'stands')",
-                [(fact.verdict, fact.outcome, fact.counts, fact.presentation) for fact in facts],
+                [(f.verdict, f.outcome, f.counts, f.presentation, f.ended) for f in facts],
             )
 
     def close_intent(self, presentation: bytes, how: str) -> None:
@@ -272,6 +277,25 @@ class Mirror:
         with self._lock:
             row = self._base.execute(query, (presentation,)).fetchone()
         return str(row[0]) if row else None
+
+    def claimed(self, presentation: bytes) -> Claimed | None:
+        """The claim of a presentation; None: there never was one."""
+        query = "SELECT list, at, ended, result, closed FROM intent WHERE presentation = ?"
+        with self._lock:
+            row = self._base.execute(query, (presentation,)).fetchone()
+        return None if row is None else Claimed(*row)
+
+    def claims_at(self, at: float, within: float) -> list[tuple[bytes, str, str, float]]:
+        """(presentation, list, direction, at) of claims for a moment, as exact as `within` (s)."""
+        query = "SELECT presentation, list, direction, at FROM intent WHERE at BETWEEN ? AND ?"
+        with self._lock:
+            return self._base.execute(query, (at - within, at + within)).fetchall()
+
+    def given_back(self) -> set[bytes]:
+        """Presentations whose claims were annulled."""
+        query = "SELECT presentation FROM intent WHERE closed = 'annulled'"
+        with self._lock:
+            return {presentation for (presentation,) in self._base.execute(query)}
 
     # Records
 

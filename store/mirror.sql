@@ -31,8 +31,10 @@ CREATE TABLE intent (
     verdict TEXT,                   -- of its scan in the journal: admitted | refused; NULL: none seen
     outcome TEXT,                   -- passage | no_passage | aborted | interrupted; NULL: none seen
     counts INTEGER,                 -- 1: the outcome leaves the entry standing; 0: it annuls; NULL: none seen
-    closed TEXT                     -- how it ended: stands | annulled | not_held | not_ours; NULL: to be settled
+    closed TEXT,                    -- how it ended: stands | annulled | not_held | not_ours; NULL: to be settled
+    ended REAL                      -- Unix seconds, UTC: when the gate knew that nobody entered; NULL: not known
 ) WITHOUT ROWID, STRICT;
+CREATE INDEX intent_at ON intent (at);
 CREATE INDEX intent_open ON intent (presentation) WHERE closed IS NULL;
 CREATE TABLE acknowledged (
     epoch BLOB NOT NULL,            -- journal epoch, 8 bytes

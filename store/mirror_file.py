@@ -7,8 +7,11 @@ from pathlib import Path
 from store.files import sync_directory
 
 _SCHEMA = Path(__file__).with_name("mirror.sql")
-_VERSION = 2
-_GROWTH = {1: "ALTER TABLE redemption ADD COLUMN counter INTEGER;"}
+_VERSION = 3
+_GROWTH = {
+    1: "ALTER TABLE redemption ADD COLUMN counter INTEGER;",
+    2: "ALTER TABLE intent ADD COLUMN ended REAL; CREATE INDEX intent_at ON intent (at);",
+}
 """What a mirror of each older version lacks."""
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -94,6 +95,31 @@ class Conflict:
     gate: str
     """Where the other entry was."""
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A record the server will not take: kept, shown, never sent again."""
+
+    epoch: bytes
+    seq: int
+    reason: str
+    entry: str
+    """The record as JSON."""
+
+
+def parked_records(path: Path) -> list[Parked]:
+    """The parked records of a mirror, by epoch and seq, for a person to read.
+
+    Raises:
+        MirrorUnreadable: there is none, or it is damaged.
+    """
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as base:
+            query = "SELECT epoch, seq, reason, entry FROM parked ORDER BY epoch, seq"
+            return [Parked(*row) for row in base.execute(query)]
+    except sqlite3.Error as error:
+        raise MirrorUnreadable(path, error) from error
 
 
 class MirrorReader:

@@ -30,6 +30,7 @@ from sync.identity import Bearers, Identity, device_key, enrol
 from sync.names import NameFiles
 from sync.pretix.api import Pretix
 from sync.pretix.awaiting import Awaiting
+from sync.pretix.codes import Codes
 from sync.pretix.enrolment import Badge
 from sync.pretix.roles import PretixPuller, PretixRoles
 from sync.pretix.server import PretixServer
@@ -142,12 +143,14 @@ def _by_pretix(config: AdmitConfig, mirror: Mirror, directory: Path, socket: Pat
         events=server.events,
         lists=[lane.check_in_list for lane in config.lanes],
         signed_suffice=not config.policy.list_required,
+        codes=Codes(socket, enrolment.notary),
     )
     puller = PretixPuller(source, mirror, pinned([enrolment.notary.root]), event, directory)
     identity = Identity(enrolment.device, event, enrolment.event_key)
     token = server.token.reveal() if server.token else None
     withdrawn = end_by(directory, mirror, identity, token)
-    return PretixRoles(socket, source, mirror, puller, withdrawn=withdrawn)
+    authority = source.authority() if server.authority == "pretix" else None
+    return PretixRoles(socket, source, authority, mirror, puller, withdrawn=withdrawn)
 
 
 def _may_enrol(config: AdmitConfig, directory: Path) -> bool:

@@ -6,7 +6,7 @@ time and raises a `sync.errors.ServerFault`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sync.answers import Beat, ConflictRow, OpenClaim, RecordAnswers, Redemption, WireStatement
@@ -26,6 +26,8 @@ class Claim:
     """A signed ticket that is on no list: this gate admits such, once."""
     instead_of: bytes | None = None
     """An earlier presentation of it here whose guest turned back; given back with this claim."""
+    code: str | None = field(default=None, repr=False)
+    """What was shown, for a server that knows the ticket by nothing else; kept nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

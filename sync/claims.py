@@ -137,6 +137,7 @@ def _claim(message: dict[str, Any]) -> tuple[Claim, float]:
             float(message["at"]),
             message.get("unlisted", False),
             bytes.fromhex(message["instead_of"]) if "instead_of" in message else None,
+            str(message["code"]) if "code" in message else None,
         )
         budget = float(message["budget"])
     except (KeyError, TypeError, ValueError) as error:

@@ -55,6 +55,16 @@ class ServerRefused(ServerFault):
         self.error = error
 
 
+class ClaimOnTheWay(ServerFault):
+    """There is nothing to annul yet: the claim may still arrive, and is annulled again later."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a claim that got no answer may still be on its way",
+            "Nothing to do: it is given back once it has arrived, or never will",
+        )
+
+
 class EnrolmentMissing(GateError):
     """The gate is not enrolled, and has no token to enrol with."""
 

@@ -6,23 +6,31 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from store.mirror import Mirror
-from sync.admit import AdmitServer
-from sync.backend import Authority
+from sync.backend import Authority, Backend
 from sync.errors import ServerFault
 from sync.link import Link, ScannerBabbles
 from sync.older import OlderJournals
 from sync.page import Seen
 from sync.pull import Puller
 from sync.push import JournalReader, Pusher
-from sync.report import Report
+from sync.report import Contact, Report
 from sync.rounds import LOOK, Rounds, Wait
 from sync.settle import Settler
 from tickets.errors import GateError
 
 log = logging.getLogger(__name__)
+
+
+class Server(Backend, Contact, Protocol):
+    """A server that takes records and answers heartbeats."""
+
+    @property
+    def bearer_left(self) -> int | None:
+        """Seconds for which the bearer at hand is used; None: there is none, or none is needed."""
+        ...
 
 
 class Roles(Rounds):
@@ -37,7 +45,7 @@ class Roles(Rounds):
     def __init__(
         self,
         socket: Path,
-        server: AdmitServer,
+        server: Server,
         authority: Authority | None,
         mirror: Mirror,
         puller: Puller,

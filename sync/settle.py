@@ -17,7 +17,7 @@ from store.records import Entry, Kind
 from store.uses import standing_after
 from sync.answers import OpenClaim
 from sync.backend import Authority
-from sync.errors import ServerRefused
+from sync.errors import ClaimOnTheWay, ServerRefused
 
 log = logging.getLogger(__name__)
 GRACE = 15.0
@@ -91,13 +91,16 @@ def fact_of(entry: Entry) -> JournalFact | None:
     if record.presentation is None:
         return None
     if record.kind is Kind.SCAN:
-        return JournalFact(record.presentation, verdict=record.verdict)
+        ended = record.at if record.verdict == "refused" else None
+        return JournalFact(record.presentation, verdict=record.verdict, ended=ended)
     standing = standing_after(record.kind, record.detail)
     if standing in (None, Standing.RESUMED):
         # A resumed entry's claim is not given back: the server takes the new entry in its place
         # when the records come, and until then it is what keeps others out.
         return None
-    return JournalFact(record.presentation, None, record.kind.value, standing in COUNTING)
+    counts = standing in COUNTING
+    ended = None if counts else record.at
+    return JournalFact(record.presentation, None, record.kind.value, counts, ended)
 
 
 class Settler:
@@ -150,7 +153,11 @@ class Settler:
         with self._lock:
             due = sorted(self._due)[:_ROUND]
         for presentation in due:
-            self._mirror.close_intent(presentation, self._give_back(presentation))
+            try:
+                how = self._give_back(presentation)
+            except ClaimOnTheWay:
+                continue  # asked again when it has arrived or never will
+            self._mirror.close_intent(presentation, how)
             with self._lock:
                 self._due.discard(presentation)
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ValidationError
 
-from sync.errors import AnswerMalformed
+from sync.errors import AnswerMalformed, ServerFault
 from sync.http import Http, Reply
 from sync.pretix.errors import (
     DeviceRevoked,
@@ -104,6 +104,28 @@ class Pretix:
         """POST an object, read the answer."""
         return self._read(answer, self._good(self._ask("POST", path, body=body), what))
 
+    def tell(
+        self, path: str, body: Mapping[str, Any], what: str, seconds: float = _SECONDS
+    ) -> Reply:
+        """POST; that what was sent is refused (400, 404) is an answer too.
+
+        Raises:
+            ServerFault: it was not judged at all; ask again later.
+        """
+        reply = self._ask("POST", path, body=body, seconds=seconds)
+        if reply.status in (400, 404) and _is_json(reply.body):  # else it is not pretix who says so
+            self._in_contact(reply)
+            return reply
+        return self._good(reply, what)
+
+    def answers(self, seconds: float) -> bool:
+        """Whether the server answers within `seconds`."""
+        try:
+            self._good(self._ask("GET", "/api/v1/version", seconds=seconds), "its version")
+        except ServerFault:  # the answer to a probe is yes or no
+            return False
+        return True
+
     def page(
         self, row: type[_Row], path: str, query: Query, what: str, unless: str = ""
     ) -> Listed[_Row] | None:
@@ -146,6 +168,7 @@ class Pretix:
         *,
         body: Mapping[str, Any] | None = None,
         told: Mapping[str, str] | None = None,
+        seconds: float = _SECONDS,
     ) -> Reply:
         self._wait_turn()
         headers = {"Authorization": f"Device {self._token()}", "Accept": "application/json"}
@@ -154,7 +177,7 @@ class Pretix:
             path,
             body=None if body is None else json.dumps(body).encode(),
             headers=headers | dict(told or {}),
-            seconds=_SECONDS,
+            seconds=seconds,
             limit=_PAGE_BYTES,
         )
 
@@ -216,6 +239,13 @@ def _dated(reply: Reply) -> float | None:
         return parsedate_to_datetime(reply.headers.get("Date", "")).timestamp() + 0.5
     except (TypeError, ValueError):  # a proxy may leave it out
         return None
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(body), dict | list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def detail(body: bytes) -> str:

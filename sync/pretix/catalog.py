@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_public_key,
 )
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from sync.errors import AnswerMalformed
 from sync.pretix import wire
@@ -28,6 +28,17 @@ from sync.pretix.staging import Staging
 _Row = TypeVar("_Row", bound=BaseModel)
 _MOST_PAGES = 2_000
 SIGNED = "pretix_sig1"
+
+
+class _Parts(BaseModel):
+    """What a catalog is made of, as it is kept."""
+
+    event: wire.Event
+    items: tuple[wire.Item, ...]
+    questions: tuple[wire.Question, ...]
+    subevents: tuple[wire.SubEvent, ...]
+    lists: tuple[wire.CheckInListRow, ...]
+    settings: wire.Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +86,30 @@ class Catalogs:
                 raise EventMissing(event) from error
             raise
         subevents = self._list(wire.SubEvent, event, "subevents") if found.has_subevents else ()
-        return Catalog(
+        parts = _Parts(
             event=found,
-            keys=_keys(found, self._api.url),
             items=self._list(wire.Item, event, "items"),
             questions=self._list(wire.Question, event, "questions"),
             subevents=subevents,
             lists=self._list(wire.CheckInListRow, event, "checkinlists"),
             settings=self._api.one(wire.Settings, f"{path}settings/", f"the settings of {event}"),
         )
+        catalog = self._catalog(parts)
+        told = parts.model_dump_json()
+        if self._staging.note(_last(event)) != told:
+            self._staging.put(_last(event), told)
+        return catalog
+
+    def last(self, event: str) -> Catalog | None:
+        """The catalog as it was fetched last, before a restart too; None: it never was."""
+        try:
+            return self._catalog(_Parts.model_validate_json(self._staging.note(_last(event))))
+        except ValidationError:  # never, or by another version of this software
+            return None
+
+    def _catalog(self, parts: _Parts) -> Catalog:
+        told = {name: getattr(parts, name) for name in _Parts.model_fields}
+        return Catalog(keys=_keys(parts.event, self._api.url), **told)
 
     def _list(self, row: type[_Row], event: str, resource: str) -> tuple[_Row, ...]:
         path = event_path(self._organizer(), event, f"{resource}/")
@@ -113,6 +139,11 @@ class Catalogs:
         values = (event, resource, modified, json.dumps(rows))
         with self._staging.transaction() as base:
             base.execute("INSERT OR REPLACE INTO catalog VALUES (?, ?, ?, ?)", values)
+
+
+def _last(event: str) -> str:
+    """The note that holds it; it goes when the event is dropped."""
+    return f"{event}/catalog"
 
 
 def _keys(event: wire.Event, url: str) -> tuple[bytes, ...]:

@@ -203,11 +203,11 @@ class BodyGone(ServerFault):
         )
 
 
-class NotUploaded(GateError):
-    """Records wait: this version does not upload to pretix."""
+class ScansParked(GateError):
+    """Some scans were judged by the server, and not taken."""
 
-    def __init__(self, waiting: int) -> None:
+    def __init__(self, number: int, last: str) -> None:
         super().__init__(
-            f"{waiting} records are kept on the gate: scans are not uploaded to pretix yet",
-            "Keep the gate's state; check-ins at other gates are known here, ours not there",
+            f"pretix did not take {number} scan(s); the last: {last[:300]}",
+            "See each with 'admit pretix parked', and correct them in pretix by hand",
         )

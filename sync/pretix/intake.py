@@ -29,6 +29,7 @@ class Intake:
         event_key: 32 bytes, of this gate alone.
         device: This device's number at the organizer: its check-ins are this gate's own.
         taken: Cursor of the feed up to which the mirror has read: pretix.db may be newer than it.
+        claimed: Which presentation asked before its release: (list, direction, microseconds).
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class Intake:
         event_key: bytes,
         device: Callable[[], int],
         taken: Callable[[], int] = lambda: 0,
+        claimed: Callable[[int, str, int], bytes | None] = lambda number, way, at: None,
     ) -> None:
         self._staging, self._event_key, self._device = staging, event_key, device
-        self._taken = taken
+        self._taken, self._claimed = taken, claimed
 
     def key(self, code: str) -> bytes:
         """The ticket key of a code, signed or not."""
@@ -135,7 +137,7 @@ class Intake:
 
     def _check_in(self, base: sqlite3.Connection, position: int, row: wire.CheckIn) -> None:
         at = microseconds(row.datetime.timestamp())
-        presentation = self._ours(base, row, at) or self._hash(f"checkin {row.id}", b"admit-scan")
+        presentation = self._ours(base, row, at) or self.name_of(row.id)
         base.execute(
             "INSERT OR REPLACE INTO checkin VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)",
             (
@@ -150,7 +152,7 @@ class Intake:
             return None
         query = "SELECT presentation FROM upload WHERE list = ? AND direction = ? AND at = ?"
         found = base.execute(query, (row.list, row.type, at)).fetchone()
-        return found[0] if found else None
+        return found[0] if found else self._claimed(row.list, row.type, at)
 
     def _say_again(self, base: sqlite3.Connection, check_in: int) -> None:
         query = "UPDATE checkin SET cursor = ? WHERE id = ?"
@@ -224,11 +226,27 @@ class Intake:
             base.execute("DELETE FROM note WHERE name LIKE ? || '/%'", (event,))
             settle(base, touched)
 
-    def sent(self, presentation: bytes, check_in_list: int, direction: str, at: float) -> None:
-        """Remember a check-in before it is uploaded: it will come back among the others."""
+    def sent(self, presentation: bytes, check_in_list: int, direction: str, at: float) -> float:
+        """Remember a check-in before it is uploaded: it will come back among the others.
+
+        Returns:
+            Its time: that of the first attempt, under which the server may have it already.
+        """
         values = (presentation, check_in_list, direction, microseconds(at))
         with self._staging.transaction() as base:
             base.execute("INSERT OR IGNORE INTO upload VALUES (?, ?, ?, ?)", values)
+        return self.was_sent(presentation) or at
+
+    def was_sent(self, presentation: bytes) -> float | None:
+        """Unix seconds of a check-in that was uploaded, or tried to; None: it never was."""
+        query = "SELECT at FROM upload WHERE presentation = ?"
+        with self._staging.transaction() as base:
+            row = base.execute(query, (presentation,)).fetchone()
+        return None if row is None else row[0] / 1_000_000
+
+    def name_of(self, check_in: int) -> bytes:
+        """What another device's check-in goes by here, in place of a presentation."""
+        return self._hash(f"checkin {check_in}", b"admit-scan")
 
     def _hash(self, text: str, person: bytes) -> bytes:
         data = text.encode()

@@ -1,27 +1,27 @@
 """The threads of sync at a gate whose server is pretix."""
 
 import logging
-import queue
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from store.mirror import Mirror
+from sync.backend import Authority
 from sync.errors import ServerSlow, ServerUnreachable
-from sync.link import Link, ScannerBabbles
-from sync.pretix.errors import DeviceRevoked, Loading, NotUploaded, TooManyRequests
+from sync.pretix.errors import DeviceRevoked, Loading, ScansParked, TooManyRequests
 from sync.pretix.server import PretixServer
 from sync.pull import PERIOD, Puller
-from sync.report import Report
-from sync.rounds import LOOK, Rounds, Wait
+from sync.roles import Roles
+from sync.rounds import LOOK, Wait
 from tickets.errors import GateError
 from tickets.keyring import Keyring
 
 log = logging.getLogger(__name__)
-_COUNT_EVERY = 5.0
-"""Seconds between two looks at how many records there are."""
 _TO_WAIT_OUT = (ServerUnreachable, ServerSlow, TooManyRequests)
+_TELL_EVERY = 20.0
+"""Seconds after which scanner is told again which codes it may forget."""
+_MOST_SEQS = 4_000
+"""Records beyond the first gap that are named to scanner at once: one message."""
 
 
 class PretixPuller(Puller):
@@ -53,11 +53,13 @@ class PretixPuller(Puller):
         return refused or fault
 
 
-class PretixRoles(Rounds):
-    """Fetching, telling scanner of it, and the server's time.
+class PretixRoles(Roles):
+    """As around a server of the gate protocol; but what is fetched is fetched by download, and
+    scanner is told which codes may be forgotten.
 
     Args:
         socket: Path of scanner's `sync.sock`.
+        authority: Who is asked for claims; None: nobody.
         withdrawn: Called when the organiser has revoked this device.
         wait: Pauses for seconds; `time.sleep`, or a test's own.
     """
@@ -66,6 +68,7 @@ class PretixRoles(Rounds):
         self,
         socket: Path,
         server: PretixServer,
+        authority: Authority | None,
         mirror: Mirror,
         puller: PretixPuller,
         *,
@@ -73,71 +76,51 @@ class PretixRoles(Rounds):
         wait: Wait = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        report = Report(server, mirror, puller, lambda: self._waiting, monotonic)
         super().__init__(
             socket,
-            None,
+            server,
+            authority,
             mirror,
             puller,
-            report,
             withdrawn=withdrawn,
             wait=wait,
             monotonic=monotonic,
         )
-        self._server = server
-        self._waiting = 0
-        self._beats: queue.Queue[str] = queue.Queue(maxsize=1)
-
-    def all(self) -> dict[str, Callable[[], None]]:
-        """Every role by its thread's name."""
-        return super().all() | {"journal": self.journal, "heartbeat": self.heartbeat}
+        self._forgot_at = float("-inf")
+        self._shown = 0
 
     def _pull(self) -> None:
         self._puller.poll()
+        if self._settler is not None:  # a check-in that comes back late may be one we annulled
+            self._settler.to_compare = True
         if not isinstance(self._puller.fault, Loading):
             self._wait(PERIOD)
+
+    def _push(self) -> None:
+        super()._push()
+        self._show_parked()
+        self._let_forget()
+
+    def _show_parked(self) -> None:
+        number = self._mirror.parked_count()
+        if number == self._shown:
+            return
+        self._shown = number
+        last = self._mirror.parked()[-1].reason if number else ""
+        self._report.export_fault = ScansParked(number, last) if number else None
+
+    def _let_forget(self) -> None:
+        """Tell scanner which records are answered for: their codes are deleted."""
+        epoch, now = self._reader.epoch, self._monotonic()
+        if not epoch or (now - self._forgot_at < _TELL_EVERY and self._reader.waiting):
+            return
+        if now - self._forgot_at < LOOK:
+            return
+        self._forgot_at = now
+        up_to = self._mirror.position(f"records/{epoch.hex()}")
+        seqs = sorted(self._mirror.acknowledged(epoch))[:_MOST_SEQS]
+        self._send({"acknowledged": {"epoch": epoch.hex(), "up_to": up_to, "seqs": seqs}})
 
     def _look_for_withdrawal(self, error: GateError) -> None:
         if isinstance(error, DeviceRevoked):
             self._withdrawn()
-
-    def journal(self) -> None:
-        """Count what waits for the upload."""
-        self._retrying("journal", self._count, most=_COUNT_EVERY)
-
-    def _count(self) -> None:
-        link = Link(self._socket)
-        try:
-            while True:
-                self._alive["journal"] = self._monotonic()
-                page = link.ask({"op": "records", "after": 0, "limit": 1}, 5.0)
-                self._waiting = int(page["head"])
-                self._report.export_fault = NotUploaded(self._waiting) if self._waiting else None
-                self._wait(_COUNT_EVERY)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ScannerBabbles(error) from error
-        finally:
-            link.close()
-
-    def _heard(self, beat: dict[str, Any]) -> None:
-        try:
-            self._beats.put_nowait(str(beat["nonce"]))
-        except queue.Full:
-            log.info("a heartbeat is passed over: the one before is still on its way")
-        except KeyError as error:
-            raise ScannerBabbles(f"heartbeat: {error}") from error
-
-    def heartbeat(self) -> None:
-        """Have the server's time signed for scanner."""
-        while True:
-            self._alive["heartbeat"] = self._monotonic()
-            try:
-                nonce = self._beats.get(timeout=LOOK)
-                beat = self._server.heartbeat(nonce)
-            except queue.Empty:
-                continue
-            except GateError as error:
-                log.warning("heartbeat: %s", error)
-                self._look_for_withdrawal(error)
-                continue
-            self._send({"beat": {"nonce": nonce, "time": beat.time, "commands": []}})

@@ -9,14 +9,18 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from admission.rules import policy_to_body
 from store.mirror import Mirror
-from sync.answers import Beat, ConflictRow, Redemption, WireStatement
+from sync.answers import Beat, ConflictRow, RecordAnswers, Redemption, WireStatement
 from sync.errors import AnswerMalformed, ServerFault
 from sync.pretix import wire
 from sync.pretix.api import Pretix
+from sync.pretix.authority import PretixAuthority
 from sync.pretix.catalog import Catalog, Catalogs
+from sync.pretix.checkins import CheckIns
+from sync.pretix.codes import Codes
 from sync.pretix.download import Download, OutOfTime
 from sync.pretix.enrolment import Badge
 from sync.pretix.errors import (
@@ -29,11 +33,13 @@ from sync.pretix.errors import (
     ProfileForbids,
     TooManyKinds,
 )
-from sync.pretix.intake import Intake
+from sync.pretix.intake import Intake, microseconds
 from sync.pretix.notary import Notary
+from sync.pretix.places import Places
 from sync.pretix.policy import check_lists, list_names, policy_of
 from sync.pretix.redeemed import name_lists, redemptions
 from sync.pretix.staging import Staging
+from sync.pretix.uploads import Uploads
 from tickets.errors import GateError
 from tickets.trust import MAX_PRETIX_KEYS
 
@@ -56,6 +62,7 @@ class PretixServer:
         events: Short forms of the events; none: the one the server suggests.
         lists: What the gate's lanes admit.
         signed_suffice: The gate admits signed codes that are on no list.
+        codes: Where codes of scans are asked for that the server knows by nothing else.
         monotonic: Seconds that never jump.
     """
 
@@ -72,6 +79,7 @@ class PretixServer:
         events: Sequence[str],
         lists: Sequence[str],
         signed_suffice: bool,
+        codes: Codes,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api, self._badge, self._staging, self._mirror = api, badge, staging, mirror
@@ -83,6 +91,19 @@ class PretixServer:
             enrolment.event_key,
             device=lambda: badge.enrolment.device_id,
             taken=lambda: mirror.position("redemptions"),
+            claimed=self._claimed,
+        )
+        self.places = Places(staging.path)
+        self.check_ins = CheckIns(api, self._organizer)
+        self.uploads = Uploads(
+            self.check_ins,
+            self.places,
+            self.intake,
+            mirror,
+            codes,
+            keys=lambda: tuple({key for c in list(self._known.values()) for key in c.keys}),
+            rules=self._list_row,
+            device=lambda: badge.enrolment.device_id,
         )
         self._download = Download(api, staging, self.intake, self._organizer, monotonic)
         self._catalogs = Catalogs(api, staging, self._organizer)
@@ -134,10 +155,33 @@ class PretixServer:
         """See `Source`: pretix tells none."""
         return [], after
 
-    def heartbeat(self, nonce: str) -> Beat:
+    @property
+    def bearer_left(self) -> int | None:
+        """See `sync.roles.Server`: a device's token does not run out."""
+        return None
+
+    def push(
+        self, epoch: bytes, entries: Sequence[dict[str, Any]], tip: tuple[int, bytes]
+    ) -> RecordAnswers:
+        """See `Backend`; pretix keeps no journal, so `tip` stays here."""
+        return self.uploads.push(epoch, entries)
+
+    def heartbeat(self, nonce: str, health: dict[str, Any]) -> Beat:
         """The server's time, signed here in answer to `nonce`; pretix has no wishes."""
         signed = self._notary.time(self._api.time(), bytes.fromhex(nonce))
         return Beat(time=base64.b64encode(signed).decode())
+
+    def authority(self) -> PretixAuthority:
+        """The same server, asked before a release."""
+        return PretixAuthority(
+            self._api,
+            self.check_ins,
+            self.places,
+            self._mirror,
+            self._staging,
+            device=lambda: self._badge.enrolment.device_id,
+            monotonic=self._monotonic,
+        )
 
     def fetch_again(self) -> None:
         """Have everything fetched from the start, beside what is here."""
@@ -178,7 +222,11 @@ class PretixServer:
         self._profile = device.security_profile
         self._gate = device.gate.id if device.gate else None
         self._away.clear()
-        for event in self._chosen():
+        chosen = self._chosen()
+        # After a restart too: what is said of one event alone would be refused, or let in, as its.
+        lasts = ((e, self._catalogs.last(e)) for e in chosen if e not in self._known)
+        self._known |= {event: last for event, last in lasts if last is not None}
+        for event in chosen:
             try:
                 self._known[event] = self._catalogs.fetch(event)
             except _OF_AN_EVENT as fault:
@@ -231,18 +279,27 @@ class PretixServer:
         self._download.orders(slug, asks)
 
     def _publish(self) -> None:
-        """Keys and tickets first: a list that was renamed keeps no cancellation from the lanes."""
+        """Rules before tickets, so that they name each kind; none of it keeps back what follows.
+
+        A list that was renamed keeps no cancellation from the lanes.
+        """
         catalogs = list(self._known.values())
+        faults = []
+        for step in (self._keys, self._rules, lambda _: self._notary.rows(), self._check):
+            try:
+                step(catalogs)
+            except ServerFault as fault:
+                faults.append(fault)
+        self.fault = next(iter(faults), self.fault)
+
+    def _keys(self, catalogs: Sequence[Catalog]) -> None:
         keys = {key for catalog in catalogs for key in catalog.keys}
-        try:
-            if len(keys) > MAX_PRETIX_KEYS:
-                raise TooManyKinds("keys of signed codes")
-            self._notary.keyset(keys)
-            self._notary.rows()
-            self._rules(catalogs)
-            check_lists(catalogs, self._lists)
-        except ServerFault as fault:
-            self.fault = fault
+        if len(keys) > MAX_PRETIX_KEYS:
+            raise TooManyKinds("keys of signed codes")
+        self._notary.keyset(keys)
+
+    def _check(self, catalogs: Sequence[Catalog]) -> None:
+        check_lists(catalogs, self._lists)
 
     def _rules(self, catalogs: Sequence[Catalog]) -> None:
         with self._staging.transaction() as base:
@@ -252,3 +309,16 @@ class PretixServer:
 
     def _organizer(self) -> str:
         return self._badge.enrolment.organizer
+
+    def _list_row(self, number: int) -> wire.CheckInListRow | None:
+        rows = (row for catalog in list(self._known.values()) for row in catalog.lists)
+        return next((row for row in rows if row.id == number), None)
+
+    def _claimed(self, number: int, direction: str, at: int) -> bytes | None:
+        """The presentation that this gate claimed by a check-in; None: by none."""
+        for found, name, way, when in self._mirror.claims_at(at / 1_000_000, 0.000_01):
+            place = self.places.find(name)
+            told = (place.list, way, microseconds(when)) if place else None
+            if told == (number, direction, at):
+                return found
+        return None

@@ -162,6 +162,20 @@ class CheckIn(_Model):
     device_id: int | None = None
 
 
+class Redeemed(_Model):
+    """Answer to a check-in, also to one that is refused."""
+
+    class Position(_Model):
+        """The ticket as it was before."""
+
+        checkins: list[CheckIn] = []
+
+    status: Annotated[str, Field(max_length=64)] = ""
+    reason: Annotated[str, Field(max_length=64)] | None = None
+    reason_explanation: _Text | None = None
+    position: Position | None = None
+
+
 class Answer(_Model):
     """That a question has an answer; what it says is not read."""
 

@@ -21,6 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.rigs.fake_checkins import FakeCheckIns
+
 ORGANIZER, EVENT = "big", "demo"
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 GUEST = "Ottilie Zwiebelturm"
@@ -66,6 +68,9 @@ class FakePretix:
         self.retry_after = ""
         self.media: list[Json] = []
         self.add_event(EVENT)
+        self.scans = FakeCheckIns(self.events, self.number, self.moved)
+        self.lose_answers = 0
+        """So many check-in calls from now on are carried out, and the answer is lost."""
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
@@ -238,6 +243,11 @@ class FakePretix:
         """Let time pass at the server."""
         self.now += timedelta(seconds=seconds)
 
+    def moved(self) -> str:
+        """A moment later, as its answers write it."""
+        self.tick()
+        return self.stamp()
+
     def stamp(self) -> str:
         """Its time as its answers write it."""
         return self.now.isoformat()
@@ -251,6 +261,8 @@ class FakePretix:
             return 200, {"pretix": "2026.8.0"}, {}
         if parts[0] == "device":
             return self._device(parts[1], body)
+        if method == "POST" and (told := self.scans.call(parts[2:], body)) is not None:
+            return *told, {}
         if parts[2] == "reusablemedia":
             return 200, self._paged(self.media, query, "updated"), self._generated()
         if parts[3] not in self.events:
@@ -328,6 +340,10 @@ def _handler(server: FakePretix) -> type[BaseHTTPRequestHandler]:
                     self.close_connection = True
                     return
             status, said, headers = self._said(method, parts.path, parse_qs(parts.query), body)
+            if server.lose_answers and "check" in parts.path and method == "POST":
+                server.lose_answers -= 1
+                self.close_connection = True
+                return
             self._send(status, said, headers)
 
         def _said(self, method: str, path: str, query: dict[str, list[str]], body: bytes) -> _Reply:

@@ -16,6 +16,7 @@ from store.mirror import Mirror
 from store.mirror_reader import RedemptionElsewhere
 from sync.http import Http
 from sync.pretix.api import Pretix
+from sync.pretix.codes import Codes
 from sync.pretix.enrolment import Badge, initialize, load
 from sync.pretix.roles import PretixPuller
 from sync.pretix.server import PretixServer
@@ -40,6 +41,7 @@ class PretixGate:
         events: Sequence[str] = ("demo",),
         lists: Sequence[str] = ("main",),
         signed_suffice: bool = False,
+        codes: Codes | None = None,
     ) -> None:
         self.directory, self.now = directory, 1000.0
         self.http = Http(url)
@@ -60,6 +62,7 @@ class PretixGate:
             events=events,
             lists=lists,
             signed_suffice=signed_suffice,
+            codes=codes or Codes(directory / "sync.sock", enrolment.notary),
             monotonic=self._monotonic,
         )
         self.puller = PretixPuller(

@@ -250,7 +250,10 @@ def test_a_mirror_of_the_version_before_is_kept_and_learns_of_counters(path):
     """What it knows stays: an intent that is forgotten is a claim that nobody settles."""
     first = Mirror(path)
     first.add_redemptions([redemption()], 9)
-    first._base.executescript("ALTER TABLE redemption DROP COLUMN counter; PRAGMA user_version=1")
+    first._base.executescript(
+        "ALTER TABLE redemption DROP COLUMN counter; DROP INDEX intent_at;"
+        " ALTER TABLE intent DROP COLUMN ended; PRAGMA user_version=1"
+    )
     again = Mirror(path)
     assert again.rebuilt is None
     again.add_redemptions([redemption(presentation=bytes(16), counter=7)], 10)

@@ -259,6 +259,45 @@ def test_one_event_taken_away_leaves_the_others_up_to_date(server, tmp_path):
     assert gate.row("a") is not None
 
 
+def test_a_restart_while_one_event_is_taken_away_loses_none_of_its_rules(server, tmp_path):
+    """Without them its tickets would be of no kind: refused at their list, or of no rule at all."""
+    server.add_event("second")
+    gate = PretixGate(tmp_path, server.url, server.token, events=("demo", "second"))
+    server.order("A", server.position("a"))
+    poll(gate)
+    before = gate.policy
+    server.refuse["events/demo/"] = (403, NO_PERMISSION)
+    gate = PretixGate(tmp_path, server.url, "", events=("demo", "second"))
+    assert isinstance(poll(gate), EventTakenAway)
+    assert gate.policy == before
+    assert gate.policy.product(gate.row("a").product).pretix.event == "demo"
+
+
+@pytest.mark.parametrize("requests", range(2, 14))
+def test_a_restart_cut_between_two_events_loses_no_rules_of_either(server, tmp_path, requests):
+    server.add_event("second")
+    gate = PretixGate(tmp_path, server.url, server.token, events=("demo", "second"))
+    poll(gate)
+    before = gate.policy
+    server.cut_at = requests
+    gate = PretixGate(tmp_path, server.url, "", events=("demo", "second"))
+    assert poll(gate) is not None
+    assert gate.policy == before
+    assert len(gate.believed.keyring.pretix) == 1
+
+
+def test_rules_that_name_a_kind_of_ticket_come_before_the_first_of_them(server, gate):
+    fill(server, 1)
+    poll(gate)
+    _, cursor = gate.server.statements(0)
+    server.events[EVENT]["items"].append({"id": 12, "name": {"en": "New"}, "variations": []})
+    server.events[EVENT]["modified"] = "Thu, 01 Jan 2026 00:01:00 GMT"
+    server.order("NEW", server.position("new", item=12))
+    gate.now += 61
+    told, _ = gate.server.statements(cursor)
+    assert [statement.type for statement in told] == ["policy", "delta"]
+
+
 def test_an_event_no_longer_chosen_is_forgotten(server, tmp_path):
     server.add_event("second")
     server.order("A", server.position("a"))
@@ -314,6 +353,6 @@ def test_what_seldom_changes_is_asked_for_under_a_condition(server, gate):
 
 def test_the_servers_clock_is_signed_in_answer_to_a_question(server, gate):
     poll(gate)
-    beat = gate.server.heartbeat("ab" * 16)
+    beat = gate.server.heartbeat("ab" * 16, {})
     assert beat.time
     assert abs(gate.api.now() - server.now.timestamp()) < 2

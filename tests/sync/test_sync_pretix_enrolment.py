@@ -258,6 +258,7 @@ def test_a_revoked_device_ends_itself_whichever_call_is_told(server, tmp_path, p
     roles = PretixRoles(
         places[1] / "sync.sock",
         gate.server,
+        None,
         gate.mirror,
         gate.puller,
         withdrawn=lambda: ended.append("revoked"),

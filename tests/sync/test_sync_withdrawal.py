@@ -1,10 +1,16 @@
 """A gate that was withdrawn: marked first, then wiped, and nobody's until it is enrolled anew."""
 
+import errno
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from store.mirror import Mirror
+from store.mirror_reader import MirrorUnreadable
 from store.withdrawn import MARK, Withdrawn, is_withdrawn, read_mark, write_mark
 from sync import withdrawal
 from sync.errors import ServerRefused
@@ -44,7 +50,7 @@ def test_all_but_the_mark_is_wiped(gate: Path) -> None:
     end(gate)
     assert {path.name for path in gate.iterdir()} == {MARK, "lock"}
     mark = read_mark(gate)
-    assert mark is not None and mark.device == IDENTITY.device and mark.wiped
+    assert mark is not None and mark.device == IDENTITY.device
     assert b"secret" not in (gate / MARK).read_bytes()
     assert "old-token" not in (gate / MARK).read_text()
 
@@ -66,9 +72,21 @@ def test_a_power_cut_in_the_middle_is_made_up_for(gate: Path) -> None:
 def test_a_new_key_is_not_wiped_with_the_old_one(gate: Path) -> None:
     """The token is used by it: a cut before the end of the enrolment must not lose the gate."""
     end(gate)
+    assert not withdrawal.may_enrol(gate, "old-token")
     (gate / "device.key").write_text("new")
     assert withdrawal.may_enrol(gate, "new")
     assert (gate / "device.key").exists()
+
+
+@pytest.mark.parametrize("token", ["old-token", "new"])
+def test_what_another_thread_wrote_meanwhile_is_wiped_at_the_next_start(
+    gate: Path, token: str
+) -> None:
+    """A list was on its way while the gate was withdrawn."""
+    end(gate)
+    (gate / "list-9.db").write_text("secret")
+    withdrawal.may_enrol(gate, token)
+    assert {path.name for path in gate.iterdir()} == {MARK, "lock"}
 
 
 def test_after_a_new_enrolment_the_server_is_sent_what_it_has_not(gate: Path) -> None:
@@ -94,3 +112,58 @@ def test_a_damaged_mark_is_a_mark(gate: Path, damage: bytes) -> None:
 )
 def test_only_the_servers_own_word_withdraws(status: int, name: str, so: bool) -> None:
     assert withdrawal.says_so(ServerRefused("https://central.example", status, name)) is so
+
+
+def test_a_full_card_is_wiped_too(gate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no room for the mark before what is wiped has gone."""
+    full = [True]
+
+    def write(directory: Path, mark: Withdrawn) -> None:
+        if full and full.pop():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_mark(directory, mark)
+
+    monkeypatch.setattr(withdrawal, "write_mark", write)
+    end(gate)
+    assert {path.name for path in gate.iterdir()} == {MARK, "lock"}
+
+
+def test_a_mirror_that_cannot_be_read_keeps_no_secret(
+    gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server has is sent again then; that is all."""
+
+    def broken(mirror: Mirror) -> NoReturn:
+        raise MirrorUnreadable(gate / "mirror.db", "disk I/O error")
+
+    monkeypatch.setattr(Mirror, "acknowledgements", broken)
+    end(gate)
+    assert {path.name for path in gate.iterdir()} == {MARK, "lock"}
+
+
+def test_two_threads_that_are_told_wipe_once(gate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heartbeat and an upload are refused at once: one ends the process, the other waits."""
+    entered, calls = threading.Event(), []
+    mirror = Mirror(gate / "mirror.db")
+    hold = threading.Event()
+
+    def wipe(directory: Path, mark: Withdrawn) -> None:
+        calls.append(mark)
+        entered.set()
+        hold.wait(10)
+
+    monkeypatch.setattr(withdrawal, "_mark_and_wipe", wipe)
+    ended = withdrawal.end_by(gate, mirror, IDENTITY, "old-token")
+    threads = [threading.Thread(target=suppressed, args=(ended,), daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    assert entered.wait(10)
+    hold.set()
+    for thread in threads:
+        thread.join(0.1)
+    assert len(calls) == 1
+
+
+def suppressed(work: Callable[[], None]) -> None:
+    with suppress(Ended):
+        work()
