@@ -7,7 +7,7 @@ saved; scanner looks for it. What a thief could use is wiped by each in its own 
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from store.files import replace_durably, sync_directory
@@ -84,10 +84,9 @@ def wipe(directory: Path, keep: Callable[[str], bool]) -> None:
     sync_directory(directory)
 
 
-def wipe_all_but_mark(directory: Path, mark: Withdrawn) -> None:
-    """Wipe sync's directory, and say so in the mark."""
+def wipe_all_but_mark(directory: Path) -> None:
+    """Wipe sync's directory. Raises OSError."""
     wipe(directory, lambda name: name in (MARK, LOCK))
-    write_mark(directory, replace(mark, wiped=True))
 
 
 def is_of_journal(name: str) -> bool:

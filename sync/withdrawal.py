@@ -6,7 +6,10 @@ device; they go up once the gate is enrolled anew. See docs/adr/0021.
 
 import logging
 import os
+import sqlite3
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -35,18 +38,45 @@ def end_by(
 ) -> Callable[[], None]:
     """What ends this process when the gate is withdrawn: the next run waits for a new token."""
 
+    once = threading.Lock()
+
     def end() -> None:
+        once.acquire()  # for good: whoever is told at the same moment waits for the end
         log.critical("withdrawn by the organiser: keys, lists and mirror are wiped")
-        mark = Withdrawn(identity.device, token_hash(token), acknowledged=mirror.acknowledgements())
-        try:
-            write_mark(directory, mark)
-            wipe_all_but_mark(directory, mark)
-        except OSError as error:  # the next run goes on with it
-            log.critical("not all of it could be wiped: %s", error)
+        _mark_and_wipe(
+            directory,
+            Withdrawn(identity.device, token_hash(token), acknowledged=_acknowledged(mirror)),
+        )
         logging.shutdown()
         os._exit(1)  # what is in memory, the bearer among it, goes with the process
 
     return end
+
+
+def _mark_and_wipe(directory: Path, mark: Withdrawn) -> None:
+    """That all is wiped is for the next run to say: threads of this one may be writing still."""
+    marked = _done(lambda: write_mark(directory, mark))
+    _done(lambda: wipe_all_but_mark(directory))
+    if not marked:  # a full card has room now
+        _done(lambda: write_mark(directory, mark))
+
+
+def _done(step: Callable[[], None]) -> bool:
+    try:
+        step()
+    except OSError as error:  # the next run goes on with it
+        log.critical("not all of it could be wiped: %s", error)
+        return False
+    return True
+
+
+def _acknowledged(mirror: Mirror) -> dict[str, tuple[int, list[int]]]:
+    """What the server has; nothing where that cannot be read: it is sent once more then."""
+    try:
+        return mirror.acknowledgements()
+    except (GateError, sqlite3.Error) as error:
+        log.error("what the server has is not known any more: %s", error)
+        return {}
 
 
 def may_enrol(directory: Path, token: str | None) -> bool:
@@ -60,7 +90,7 @@ def may_enrol(directory: Path, token: str | None) -> bool:
         return True
     anew = token is not None and token_hash(token) != mark.token
     if not (mark.wiped and anew):  # else a new key may be here already, with the token used by it
-        wipe_all_but_mark(directory, mark)
+        _wipe_whole(directory, mark)
     return anew
 
 
@@ -68,7 +98,12 @@ def finish_wipe(directory: Path) -> None:
     """Wipe what a power cut left over. Raises OSError."""
     mark = read_mark(directory)
     if mark is not None and not mark.wiped:
-        wipe_all_but_mark(directory, mark)
+        _wipe_whole(directory, mark)
+
+
+def _wipe_whole(directory: Path, mark: Withdrawn) -> None:
+    wipe_all_but_mark(directory)
+    write_mark(directory, replace(mark, wiped=True))
 
 
 def enrolled_anew(directory: Path, mirror: Mirror) -> None:
