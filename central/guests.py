@@ -16,7 +16,7 @@ from central.event import Central
 from central.inserts import bulk_insert, next_number
 from central.lists import bodies_of_names, write_pieces
 from central.schema import guest, list_body, ticket
-from central.statements import publish
+from central.statements import check_signer, publish
 from tickets.bodies import NamesHead
 from tickets.csv_rows import TicketRow
 from tickets.keys import ticket_key
@@ -75,6 +75,7 @@ def publish_names(central: Central) -> int | None:
     Memory does not grow with them. None: nothing changed, or there never was a name.
     """
     with central.database.writing() as connection:
+        check_signer(connection, central)  # before a body is made in vain
         gone = select(ticket.c.key).where(ticket.c.flags.bitwise_and(int(Status.REVOKED)) != 0)
         connection.execute(delete(guest).where(guest.c.key.in_(gone)))
         before = get_meta(connection, "names_hash")

@@ -19,9 +19,9 @@ from central.statements import publish
 from tickets.bodies import Keyset, Type
 from tickets.ceremony import keyset_in
 from tickets.chain import follows
-from tickets.cose import split_first
+from tickets.cose import KID_BYTES, split_first
 from tickets.keyring import Keyring
-from tickets.statements import Statement, keyring_from, read_statement
+from tickets.statements import Statement, keyring_from, read_statement, read_unsigned
 
 LIST_KEY = "the keyset does not name the list key of this server"
 
@@ -53,8 +53,10 @@ def keyring_of(wires: list[bytes], event: str) -> tuple[Keyring | None, Statemen
 def take_keyset(central: Central, wire: bytes) -> list[str]:
     """Publish a signed keyset; then whatever its keys do not vouch for any more.
 
+    Given again, as after a crash, it finishes what is missing.
+
     Returns:
-        What was published: ``keyset`` and perhaps ``policy`` and ``list``.
+        What was published: ``keyset`` and perhaps ``policy``, ``names`` and ``list``.
     Raises:
         StatementRejected: gates would refuse it.
         CentralFault: this server could not publish anything under it.
@@ -64,17 +66,18 @@ def take_keyset(central: Central, wire: bytes) -> list[str]:
         anchor = before or Keyring({}, 1).with_keyset(keyset_in(wire))
         new = read_statement(wire, central.event, anchor)
         follows(last, new)
-        if last is not None and new.digest == last.digest:
-            return []
         ring = keyring_from(anchor, new)
         if central.signer[0] not in ring.signing_lists():
             raise CentralFault(
                 LIST_KEY,
                 "Make it with --keys of this server; to change the key: docs/keys.md, list key",
             )
-        _keep(connection, new, wire)
-        _tell_roots(connection, ring)
-        done = ["keyset", *_policy_anew(connection, central, ring)]
+        done = []
+        if last is None or new.digest != last.digest:
+            _keep(connection, new, wire)
+            _tell_roots(connection, ring)
+            done = ["keyset"]
+        done += _policy_anew(connection, central, ring) + _names_anew(connection, central, ring)
     return done + _list_anew(central, ring)
 
 
@@ -99,6 +102,15 @@ def _policy_anew(connection: Connection, central: Central, ring: Keyring) -> lis
     return ["policy"]
 
 
+def _names_anew(connection: Connection, central: Central, ring: Keyring) -> list[str]:
+    if _vouched(connection, ring, Type.NAMES):
+        return []
+    wire, rows = _newest(connection, Type.NAMES) or (b"", 0)
+    body = read_unsigned(split_first(wire, 1)[0].payload).body
+    publish(connection, central, body, rows=rows)
+    return ["names"]
+
+
 def _list_anew(central: Central, ring: Keyring) -> list[str]:
     with central.database.reading() as connection:
         if _vouched(connection, ring, Type.LIST):
@@ -109,12 +121,17 @@ def _list_anew(central: Central, ring: Keyring) -> list[str]:
 
 def _vouched(connection: Connection, ring: Keyring, kind: Type) -> bool:
     """Whether the newest statement of a type, if there is one, is by a key that counts."""
-    query = select(statement.c.wire).where(statement.c.type == kind.value)
-    wire = connection.execute(query.order_by(statement.c.cursor.desc()).limit(1)).scalar()
-    if wire is None:
+    found = _newest(connection, kind)
+    if found is None:
         return True
-    signer = split_first(bytes(wire), 1)[0].protected[-8:]
-    return signer in ring.signing_lists()
+    return split_first(found[0], 1)[0].protected[-KID_BYTES:] in ring.signing_lists()
+
+
+def _newest(connection: Connection, kind: Type) -> tuple[bytes, int] | None:
+    """Wire bytes and rows of the newest statement of a type."""
+    query = select(statement.c.wire, statement.c.rows).where(statement.c.type == kind.value)
+    row = connection.execute(query.order_by(statement.c.cursor.desc()).limit(1)).one_or_none()
+    return None if row is None else (bytes(row.wire), int(row.rows))
 
 
 def check_init(connection: Connection, event: str, root: bytes) -> Keyset | None:

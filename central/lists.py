@@ -13,7 +13,7 @@ from central.errors import CentralFault, ProtocolError
 from central.event import Central
 from central.inserts import next_number
 from central.schema import counter, list_body, list_chunk, ticket
-from central.statements import chain_size, publish, publish_changes, ticket_of
+from central.statements import chain_size, check_signer, publish, publish_changes, ticket_of
 from tickets.bodies import ListHead
 from tickets.rows import ROW_BYTES, pack
 
@@ -34,9 +34,10 @@ def publish_list(central: Central, on_rows: Callable[[int], None] = lambda _: No
     Args:
         on_rows: Called again and again with how many rows are written.
     Raises:
-        CentralFault: a newer list was published meanwhile.
+        CentralFault: a newer list was published meanwhile, or gates believe this server no more.
     """
     with central.database.writing() as connection:
+        check_signer(connection, central)  # before a body is made in vain
         number = next_number(connection, "body")
         connection.execute(insert(list_body), {"number": number, "bytes": 0})
     head, revision, size = _write_body(central, number, on_rows)

@@ -47,18 +47,20 @@ def initialise(
     with database.writing() as connection:
         _serve(connection, root.event)
         before = check_init(connection, root.event, root.kid)
+        roots = dict(before.roots) if before else {root.kid: root.public}
         # For people to copy into admit.toml; whom a gate trusts is decided there.
-        set_meta(connection, "root_keys", json.dumps([b64encode(root.public).decode()]))
+        told = [b64encode(key).decode() for key in roots.values()]
+        set_meta(connection, "root_keys", json.dumps(told))
         if pretix is not None:
             set_meta(connection, "pretix_keys", json.dumps([key.hex() for key in pretix]))
         named = json.loads(get_meta(connection, "pretix_keys") or "[]")
     central = _central(database, keys, now)
     listing = load_key(keys, Role.LIST)
-    keyset = Keyset(
-        roots={root.kid: root.public},
+    keyset = Keyset(  # those before go on: tickets that are out there stay good (docs/keys.md)
+        roots=roots,
         threshold=1,
-        issuers={key.kid: key.public for key in (issuer, *_wallet_key(keys, root.event))},
-        lists={listing.kid: listing.public},
+        issuers=_with(before.issuers if before else {}, issuer, *_wallet_key(keys, root.event)),
+        lists=_with(before.lists if before else {}, listing),
         revoked=before.revoked if before else (),
         pretix=tuple(map(bytes.fromhex, named)),
     )
@@ -83,6 +85,10 @@ def initialise_with(
     central = _central(database, keys, now)
     take_keyset(central, wire)
     return central
+
+
+def _with(before: Mapping[bytes, bytes], *keys: SecretKey) -> dict[bytes, bytes]:
+    return {**before, **{key.kid: key.public for key in keys}}
 
 
 def _serve(connection: Connection, event: str) -> None:

@@ -15,6 +15,7 @@ from central.inserts import next_number
 from central.schema import CHANGED, statement, ticket
 from tickets import cose
 from tickets.bodies import Body, Delta, Keyset, ServerTime, Type, type_of
+from tickets.ceremony import keyset_in
 from tickets.chain import SERIALS_FROM
 from tickets.rows import Status, Ticket, pack
 from tickets.statements import sign_statement
@@ -46,6 +47,8 @@ def publish(
         rows: How many rows it holds or changes.
     """
     kind, now = type_of(body), int(central.now())
+    if not signers:
+        check_signer(connection, central)
     before = _last(connection, *(_CHAIN if kind.value in _CHAIN else (kind.value,)))
     # By the clock as well as by counting: a server restored from a copy does not repeat serials
     # that gates have seen.
@@ -66,6 +69,32 @@ def publish(
     row |= {"cursor": next_number(connection, "statement"), "digest": _digest(wire)}
     connection.execute(insert(statement), row | {"revision": revision, "rows": rows})
     return serial
+
+
+def check_signer(connection: Connection, central: Central) -> None:
+    """Sign nothing by a list key that gates believe no more: all that builds on it would be lost.
+
+    Raises:
+        CentralFault: the keyset in force does not name the list key this process works with.
+    """
+    if not _signs(connection, central):
+        raise CentralFault(
+            "this server signs with a list key that the keyset in force does not name",
+            "The key was changed while it ran: restart admit central serve; else see docs/keys.md",
+        )
+
+
+def signs(central: Central) -> bool:
+    """Whether gates believe the list key this process works with; so too before any keyset."""
+    with central.database.reading() as connection:
+        return _signs(connection, central)
+
+
+def _signs(connection: Connection, central: Central) -> bool:
+    row = _last(connection, Type.KEYSET.value)
+    keyset = keyset_in(bytes(row["wire"])) if row else None
+    kid = central.signer[0]
+    return keyset is None or (kid in keyset.lists and kid not in keyset.revoked)
 
 
 def _digest(wire: bytes) -> bytes:

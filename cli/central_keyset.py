@@ -31,6 +31,8 @@ def keyset(
         with recorded(central, COMMAND_LINE, "keyset", file.name):
             done = take_keyset(central, finished(read_request(file)))
         print(f"{', '.join(done)} published" if done else "this keyset was published before")
+        if {"policy", "list"} & {*done}:
+            print("a server that still runs with the list key before: restart admit central serve")
     if save is not None:
         with central.database.reading() as connection:
             found = keysets(connection)

@@ -16,6 +16,7 @@ from central.organiser.advice import alarm_advice, parked_advice
 from central.organiser.audit import recorded
 from central.organiser.gates import Gate, force_of, gates
 from central.organiser.web import BASE, Asked, Page, Site
+from central.statements import signs
 
 LATEST = 200
 """Rows of a page that shows the newest of something."""
@@ -28,6 +29,7 @@ def home(site: Site, asked: Asked) -> Response:
         site,
         asked,
         "home.html",
+        signs=signs(site.central),
         counts=overview.counts(site.central),
         gates=[gate for gate in found if gate.revoked is None and not gate.replaced],
         entries=overview.entries(site.central, 8),

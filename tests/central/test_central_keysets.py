@@ -1,19 +1,23 @@
 """Keysets from the roots' ceremony: taken if gates would take them; all else signed anew."""
 
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from central import imports
+from central import keysets as keysets_module
 from central.errors import CentralFault
 from central.keysets import keyring_of, keysets, take_keyset
+from central.lists import publish_list, refresh
 from central.setup import initialise, open_central
-from central.statements import publish_policy, statements_after
+from central.statements import publish, publish_policy, statements_after
 from tickets.attacks import StatementRejected
-from tickets.bodies import Keyset
+from tickets.bodies import Keyset, NamesHead
 from tickets.ceremony import finished, prepare, signed_by
 from tickets.key_files import Role, SecretKey, change_key, load_key, new_key, save_key
+from tickets.statements import read_statement
 
 EVENT = "FEST2026"
 NOW = 1_795_000_000.0
@@ -41,6 +45,10 @@ class Desk:
         with self.central.database.reading() as connection:
             return keysets(connection)
 
+    def served(self) -> list[dict[str, object]]:
+        """What gates are served, in order."""
+        return statements_after(self.central, 0)["statements"]  # type: ignore[return-value]
+
     def keyset(self, *roots: SecretKey, **changes: object) -> bytes:
         """The one in force with changes, signed."""
         ring, last = keyring_of(self.wires(), EVENT)
@@ -55,7 +63,7 @@ class Desk:
 
     def types(self) -> list[str]:
         """What gates are served, in order."""
-        return [said["type"] for said in statements_after(self.central, 0)["statements"]]
+        return [str(said["type"]) for said in self.served()]
 
 
 @pytest.fixture
@@ -85,6 +93,59 @@ def test_a_list_key_changes_with_an_overlap(desk: Desk) -> None:
     done = take_keyset(desk.central, desk.keyset(lists=lists(new), revoked=(old.kid,)))
     assert done == ["keyset", "policy", "list"]
     assert desk.types() == ["keyset", "keyset", "keyset", "policy", "list"]
+
+
+def test_what_a_crash_left_undone_is_finished_by_the_same_keyset(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else gates that are new would wait for a list that a withdrawn key has signed."""
+    old, new = load_key(desk.keys, Role.LIST), new_key(Role.LIST, EVENT)
+    save_key(new, desk.keys / "next")
+    take_keyset(desk.central, desk.keyset(lists=lists(old, new)))
+    change_key(desk.keys, Role.LIST)
+    desk.open()
+    wire = desk.keyset(lists=lists(new), revoked=(old.kid,))
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(keysets_module, "publish_list", lambda central: 1 // 0)
+        take_keyset(desk.central, wire)
+    assert take_keyset(desk.central, wire) == ["list"]
+    assert take_keyset(desk.central, wire) == []
+
+
+def test_a_server_that_runs_with_the_key_before_signs_nothing_more(desk: Desk) -> None:
+    """Gates would refuse it, and all that builds on it: it says to be restarted."""
+    running = desk.central
+    old, new = load_key(desk.keys, Role.LIST), new_key(Role.LIST, EVENT)
+    save_key(new, desk.keys / "next")
+    take_keyset(running, desk.keyset(lists=lists(old, new)))
+    change_key(desk.keys, Role.LIST)
+    desk.open()
+    take_keyset(desk.central, desk.keyset(lists=lists(new), revoked=(old.kid,)))
+    served = desk.served()
+    with pytest.raises(CentralFault, match=r"restart admit central serve"):
+        imports.cancel(running, "anna")
+    with pytest.raises(CentralFault, match=r"restart admit central serve"):
+        publish_list(running)
+    assert desk.served() == served
+    assert refresh(desk.central) == "delta"  # the cancellation, kept till then
+
+
+def test_names_are_signed_anew_with_the_list(desk: Desk) -> None:
+    """A gate that reads all from the start would meet news by a withdrawn key, again and again."""
+    with desk.central.database.writing() as connection:
+        publish(connection, desk.central, NamesHead(0, 0, bytes(32)))
+    old, new = load_key(desk.keys, Role.LIST), new_key(Role.LIST, EVENT)
+    save_key(new, desk.keys / "next")
+    take_keyset(desk.central, desk.keyset(lists=lists(old, new)))
+    change_key(desk.keys, Role.LIST)
+    desk.open()
+    done = take_keyset(desk.central, desk.keyset(lists=lists(new), revoked=(old.kid,)))
+    assert done == ["keyset", "policy", "names", "list"]
+    ring, _ = keyring_of(desk.wires(), EVENT)
+    assert ring is not None
+    for said in desk.served():
+        if said["type"] != "keyset":
+            read_statement(b64decode(str(said["wire"])), EVENT, ring)
 
 
 def test_a_keyset_without_the_servers_list_key_is_refused(desk: Desk) -> None:
@@ -117,6 +178,21 @@ def test_roots_change_and_one_that_left_cannot_come_back_by_init(desk: Desk) -> 
     take_keyset(desk.central, gone)
     with pytest.raises(CentralFault, match="cannot sign it alone"):
         initialise(desk.url, desk.keys, lambda: NOW)
+
+
+def test_init_again_keeps_the_keys_of_tickets_that_are_out_there(desk: Desk) -> None:
+    """And the second of two roots, and a list key that is about to go."""
+    issuer, listing = new_key(Role.ISSUER, EVENT), new_key(Role.LIST, EVENT)
+    ring, _ = keyring_of(desk.wires(), EVENT)
+    assert ring is not None
+    issuers, listed = {**ring.issuers, **lists(issuer)}, {**ring.lists, **lists(listing)}
+    both = lists(desk.root, desk.other)
+    named: dict[str, object] = {"roots": both, "issuers": issuers, "lists": listed}
+    take_keyset(desk.central, desk.keyset(desk.root, desk.other, **named))
+    initialise(desk.url, desk.keys, lambda: NOW)
+    after, _ = keyring_of(desk.wires(), EVENT)
+    assert after is not None
+    assert (after.roots, after.issuers, after.lists) == (both, issuers, listed)
 
 
 def test_init_again_keeps_what_was_withdrawn(desk: Desk) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from admission.clock import FakeClock
 from central import heartbeats, imports
-from central.organiser import audit
+from central.organiser import audit, pages
 from central.organiser.pages import PAGES
 from central.organiser.tickets import PAGE
 from central.organiser.web import BASE
@@ -29,6 +29,15 @@ def browser(rig: CentralRig) -> Browser:
     browser = Browser(rig.central)
     assert Member(rig.central).welcome(browser).status_code == 303
     return browser
+
+
+def test_the_page_says_when_gates_believe_this_server_no_more(
+    rig: CentralRig, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its list key was changed while it ran."""
+    assert "believe no more" not in browser.get("/").text
+    monkeypatch.setattr(pages, "signs", lambda central: False)
+    assert "restart <code>admit central serve</code>" in browser.get("/").text
 
 
 # -- markup is text --------------------------------------------------------------------------------
