@@ -62,6 +62,11 @@ class OlderJournals:
         for reader, _ in list(self._journals.values()):
             reader.send_again()
 
+    def note_again(self) -> None:
+        """See `JournalReader`."""
+        for reader, _ in list(self._journals.values()):
+            reader.note_again()
+
     def _of(self, epoch: bytes) -> tuple[JournalReader, Pusher]:
         reader = JournalReader(self._mirror, self._monotonic, epoch, self._on_seen)
         return reader, Pusher(self._backend, self._mirror, reader, self._monotonic)

@@ -78,7 +78,8 @@ class JournalReader:
     @property
     def wanted(self) -> bool:
         """Whether an ended journal has anything for us: not begun, waiting, or once more."""
-        return self.outbox is None or self._anew.is_set() or self.waiting > 0
+        again = self._anew.is_set() or self._again.is_set()
+        return self.outbox is None or again or self.waiting > 0
 
     def note_again(self) -> None:
         """Have the next `read_to_head` note all facts since the position; from any thread.

@@ -137,12 +137,16 @@ class Roles(Rounds):
         try:
             # First, so that no annulment that fails again and again keeps it from being done.
             if self._settler.to_compare and self._reader.epoch:
-                self._settler.compare(self._reader.epoch, self._reader.note_again)
+                self._settler.compare(self._reader.epoch, self._note_again)
             self._settler.work()
         except ServerFault:
             self._settler.to_compare = True
             raise
         self._wait(LOOK / 2)
+
+    def _note_again(self) -> None:
+        self._reader.note_again()
+        self._older.note_again()
 
     def heartbeat(self) -> None:
         """Carry heartbeats to the server and its answers back."""

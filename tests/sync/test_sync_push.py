@@ -351,6 +351,22 @@ def test_an_ended_journal_still_goes_up(scanner, server, bench, gate, mirror):
     assert older.waiting == 0
 
 
+def test_an_ended_journal_decides_on_claims_that_are_taken_up_again(scanner, gate, bench, mirror):
+    """The mirror was lost: the guest who went in before the journal ended must keep the claim."""
+    older = OlderJournals(gate, mirror)
+    scanner.admit(presentation(1), KEY, Kind.PASSAGE)
+    scanner.begin_anew()
+    bench.read()
+    link = Link(scanner.path)
+    older.read(link, bench.reader.older)
+    older.note_again()
+    mirror.intend(Intent(presentation(1), KEY, "main", "entry", 1.0, "admit", scanner.epoch))
+    older.read(link, bench.reader.older)
+    link.close()
+    (intent,) = mirror.open_intents()
+    assert (intent.verdict, intent.counts) == ("admitted", True)
+
+
 def test_scanner_hears_what_the_server_holds_of_its_journal(scanner, server, bench):
     """A fork: the record of this number is another there."""
     seen = []
