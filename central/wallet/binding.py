@@ -51,10 +51,12 @@ def look(central: Central, secret: str) -> Standing:
     """What is known of the ticket of a link.
 
     Raises:
-        ProtocolError: 404 `no_such_link`.
+        ProtocolError: 404 `no_such_link`, 409 `not_signed`.
     """
     with central.database.reading() as connection:
-        return _standing(connection, _link(connection, secret))
+        link = _link(connection, secret)
+        _row(connection, central, link)
+        return _standing(connection, link)
 
 
 def move(central: Central, secret: str, holder_key: bytes, proof: bytes) -> bytes:
@@ -98,6 +100,8 @@ def challenge(event: str, holder_key: bytes) -> bytes:
 def _move(central: Central, secret: str, holder_key: bytes) -> bytes:
     if len(holder_key) not in (0, KEY_BYTES):
         raise ValueError(f"a key has {KEY_BYTES} bytes, not {len(holder_key)}")
+    with central.database.reading() as connection:
+        _link(connection, secret)  # who has no link keeps nobody from writing
     with central.database.writing() as connection:
         link = _link(connection, secret)
         row = _row(connection, central, link)

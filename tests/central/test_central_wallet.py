@@ -230,6 +230,17 @@ def test_an_unknown_link_is_named(rig: CentralRig, links: dict[str, str], secret
 
 
 @ON_SQLITE
+def test_a_flood_of_moves_without_a_link_takes_no_turn_from_the_gates(
+    rig: CentralRig, links: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can make a key and its proof."""
+    monkeypatch.setattr("central.database.TURN_BUDGET", 0.01)
+    with rig.central.database.writing():
+        assert refused(rig, "A" * 24, Phone("one")) == "no_such_link"
+        assert refused(rig, links["A1"], Phone("one")) == "busy"
+
+
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("key", "proof"),
     [
@@ -293,6 +304,9 @@ def test_a_ticket_that_became_a_code_is_on_no_phone_any_more(
     rig.import_csv("id,code\nA1,ANOTHER CODE 123456\n")
     assert Status.REVOKED in flags_of(rig, shown)
     assert refused(rig, links["A1"], Phone("two")) == "not_signed"
+    with pytest.raises(ProtocolError) as caught:  # or the page would draw a worthless code for ever
+        binding.look(rig.central, links["A1"])
+    assert caught.value.name == "not_signed"
 
 
 def test_the_guest_s_name_goes_with_the_ticket(rig: CentralRig, clock: FakeClock) -> None:

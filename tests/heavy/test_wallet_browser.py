@@ -16,6 +16,7 @@ import segno
 import zxingcpp
 from PIL import Image
 
+from central.wallet import binding
 from central.wallet.links import Settings, make_links
 from tests.rigs.central_rig import CentralRig, make_event
 from tests.rigs.real_gate import Event, RealGate, until
@@ -34,6 +35,10 @@ crypto.subtle.generateKey = (kind, ...rest) => (kind.name ?? kind) === "Ed25519"
   : make(kind, ...rest);
 """
 """A browser from before 2023 to 2025, whichever it is."""
+KEEPS_NO_KEY = """
+IDBObjectStore.prototype.put = () => { throw new DOMException("no clone", "DataCloneError"); };
+"""
+"""A private window of a browser that forgets keys there."""
 USELESS = {"replayed", "stale_code"}
 AN_HOUR_SLOW = """
 const Now = Date;
@@ -272,6 +277,21 @@ def test_a_browser_without_ed25519_shows_a_copyable_ticket(
     picture = look(page, tmp_path, "copyable")
     assert read(page, tmp_path).startswith("AD1:")
     assert show(gates[0], picture)["verdict"] == "admitted"
+
+
+def test_a_window_that_keeps_nothing_moves_no_ticket_and_says_where_to_open_it(
+    rig: CentralRig, phone: Callable[..., Any], tmp_path: Path
+) -> None:
+    rig.import_csv("id\nP1\n")
+    settings = Settings(time.time() + 3600, "Summer Fair 2026")
+    link = dict(make_links(rig.central, rig.url, settings))["P1"]
+    page = phone(link, KEEPS_NO_KEY)
+    page.click("#do")
+    page.wait_for_selector("text=This window keeps nothing")
+    look(page, tmp_path, "private")
+    assert binding.look(rig.central, link.partition("#")[2]).moves == 0
+    put_on_phone(page)
+    assert read(page, tmp_path).startswith("AD1:")
 
 
 def test_a_phone_with_a_wrong_clock_draws_by_the_server_s(

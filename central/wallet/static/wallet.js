@@ -64,7 +64,7 @@ const REASONS = { no_such_link: "no_such_link", cancelled: "cancelled", not_sign
 
 function failed(error, again) {
   if (error instanceof Refused && REASONS[error.message]) say(REASONS[error.message]);
-  else if (error instanceof Refused && error.message === "proof_refused") old(again.link);
+  else if (error instanceof Refused && error.message === "proof_refused") old(again.link, null);
   else say("offline", {}, [["again", start]]);
 }
 
@@ -114,31 +114,37 @@ async function offer(link, told, mine) {
   const when = { time: told.moved === null ? "" : time(told.moved) };
   const was = mine?.ticket;
   if (was) await forget(link);
-  if (told.stays) return was ? say("gone", when) : stays(told);
+  if (told.stays) return was ? say("gone", when) : stays(link, told);
   const able = await newKey();
-  if (!able && !was) return old(link);
+  if (!able && !was) return old(link, told);
   const buttons = able ? [[told.key || was ? "moveHere" : "moveDo", () => bind(link, told)]] : [];
   say(was ? "gone" : told.key ? "elsewhere" : "move", when, buttons, Boolean(was));
 }
 
-function stays(told) {
-  say("stays");
+function stays(link, told) {
+  say("stays", {}, told.key ? [] : [["oldDo", () => copyable(link)]]);
   if (told.key) at("then").textContent = word("staysElsewhere");
 }
 
-function old(link) {
-  say("old", {}, [["oldDo", () => copyable(link)]]);
+/** A picture is all there is to be had here; `name` says why. It takes the ticket from the phone that has it. */
+function old(link, told, name = "old") {
+  say(name, {}, [["oldDo", () => copyable(link)]]);
+  if (told?.key) at("then").textContent += ` ${word("elsewhere")} ${word("elsewhereThen", { time: time(told.moved) })}`;
 }
 
 async function bind(link, told) {
+  let pair, proven;
   try {
-    const before = await kept(link);
-    const pair = before?.pair ?? (await newKey());
-    const { key, proof } = await proofOf(pair, told.event);
+    pair = (await kept(link))?.pair ?? (await newKey());
+    proven = await proofOf(pair, told.event);
     // Before the server moves it: should its answer get lost, this phone still has the key.
-    await keep({ link, pair, key, title: told.title, id: told.id, offset: told.offset ?? 0 });
+    await keep({ link, pair, key: proven.key, title: told.title, id: told.id, offset: told.offset ?? 0 });
+  } catch {
+    return old(link, told, "unkept"); // a private window, or a full phone
+  }
+  try {
     navigator.storage?.persist?.();
-    await take(link, pair, key, await ask("bind", { link, key, proof }));
+    await take(link, pair, proven.key, await ask("bind", { link, ...proven }));
   } catch (error) {
     failed(error, { link });
   }
