@@ -102,6 +102,7 @@ class JournalKeeper:
         """
         if self._stale is None:
             return None
+        self.journal().checkpoint()  # most of its log, while the lanes still write
         with self._lock:
             journal = self._journal
             if journal is None or journal.epoch != self._stale:
@@ -130,7 +131,14 @@ class JournalKeeper:
         """The journals before the present one, oldest first."""
         pattern = re.compile(rf"{re.escape(self._path.stem)}-\d{{4}}-[0-9a-f]{{16}}\.db")
         found = sorted(p for p in self._path.parent.glob("*.db") if pattern.fullmatch(p.name))
-        return [Journal(path, self._event) for path in found]
+        opened: list[Journal] = []
+        try:
+            for path in found:
+                opened.append(Journal(path, self._event))
+        except BaseException:  # tried again every 2 s: the files would run out
+            _close(opened)
+            raise
+        return opened
 
     def head(self) -> int:
         """Number of the last record; 0 while there is no journal."""
@@ -156,7 +164,11 @@ class JournalKeeper:
         self._tried = self._now()
         try:
             older = self._older()
-            journal = Journal(self._path, self._event, older)
+            try:
+                journal = Journal(self._path, self._event, older)
+            except BaseException:
+                _close(older)
+                raise
             if older and not journal.seq:
                 last = older[-1]
                 detail = f"{RESTORED} {last.epoch.hex()} ended at {last.seq}, was an older copy"
@@ -169,3 +181,8 @@ class JournalKeeper:
             self._error = JournalUnavailable(cause, "Let nobody else work in its directory")
         else:
             self._journal, self._error = journal, None
+
+
+def _close(journals: list[Journal]) -> None:
+    for journal in journals:
+        journal.close()

@@ -92,11 +92,16 @@ def connect(path: Path, query: str = "mode=rw") -> sqlite3.Connection:
         check_same_thread=False,
         timeout=BUSY_FOR,
     )
-    db.execute("PRAGMA synchronous=FULL")
-    db.execute("PRAGMA secure_delete=ON")  # see store.outbox_secret; nothing else is ever deleted
-    db.execute(f"PRAGMA wal_autocheckpoint={MOST_LOG}")
-    db.execute("PRAGMA journal_size_limit=8388608")
-    db.execute("PRAGMA cache_size=-2000")
+    try:
+        db.execute("PRAGMA synchronous=FULL")
+        # See store.outbox_secret; nothing else is ever deleted.
+        db.execute("PRAGMA secure_delete=ON")
+        db.execute(f"PRAGMA wal_autocheckpoint={MOST_LOG}")
+        db.execute("PRAGMA journal_size_limit=8388608")
+        db.execute("PRAGMA cache_size=-2000")
+    except BaseException:  # no database: it is tried again every 2 s, and the files would run out
+        db.close()
+        raise
     return db
 
 

@@ -3,6 +3,7 @@
 Real files: the state directory is copied, the gate runs on, the copy is put back.
 """
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable
@@ -135,6 +136,27 @@ def test_a_start_finds_every_ended_journal_again(restored: tuple[JournalKeeper, 
     again = keeper(path.parent).journal()
     assert [older.epoch for older in again.older] == epochs
     assert again.after(0, 1)[0].record.detail.startswith(RESTORED)
+
+
+@pytest.mark.parametrize("damaged", ["journal-0002", "journal.db"])
+def test_trying_again_and_again_uses_up_no_files(tmp_path: Path, damaged: str) -> None:
+    """One of the journals is damaged: the gate looks every 2 s until somebody has moved it away."""
+    gate = keeper(tmp_path)
+    for _ in range(2):
+        gate.seen(gate.journal().epoch, 99, b"")
+        gate.renew()
+    gate.journal().close()
+    next(path for path in tmp_path.iterdir() if path.name.startswith(damaged)).write_bytes(
+        b"x" * 99
+    )
+    ticks = itertools.count(0.0, 10.0)
+    again = JournalKeeper(tmp_path / "journal.db", "FEST2026", lambda: next(ticks))
+    held = []
+    for _ in range(3):
+        with pytest.raises(JournalUnavailable):
+            again.journal()
+        held.append(len(list(Path("/proc/self/fd").iterdir())))
+    assert held[0] == held[2]
 
 
 def test_lies_end_a_few_journals_and_no_more(tmp_path: Path) -> None:
