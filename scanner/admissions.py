@@ -330,9 +330,10 @@ class Admissions:
         """Settle which ticket the code stands for, and on which list it is judged and counted."""
         if showing.chosen or showing.ticket_key is None:
             return
-        books, at, key = self._books(), self._clock.reading().at, showing.ticket_key
+        books, key = self._books(), showing.ticket_key
         if not books.policy.events:  # only at a pretix server has a code several tickets
             return
+        at = self._clock.reading().at
         chosen = books.choose(showing.credential, key, showing.check_in_list, at)
         if chosen is None:
             return  # `_rules` says that the list is missing
@@ -406,11 +407,13 @@ class Admissions:
     ) -> None:
         failpoint("before-append")
         verdict = decision.verdict
+        # Let out with a drawing of another hour: it uses up none of this one.
+        stale = decision.overruled is Reason.STALE_CODE
         journal.append(
             self._stamp.record(
                 Kind.SCAN,
                 showing,
-                counter=showing.number,
+                counter=showing.counter if stale else showing.number,
                 verdict="admitted" if verdict.admitted else "refused",
                 reason=verdict.reason.value if verdict.reason else None,
                 claim=claim.state.value,

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from admission.direction import Direction
 from admission.history import Standing
 from admission.rules import GatePolicy, GroupRule, Product
 from scanner.elsewhere import MirrorElsewhere
+from scanner.lane import LaneSettings
 from store.mirror import Mirror, RedemptionElsewhere
 from store.records import Kind
 from tests.rigs.gate_rig import EVENT, EVENT_SECRET, ISSUER, KID, GateRig, key_of, row
@@ -150,4 +152,17 @@ def test_what_was_shown_at_another_gate_is_a_copy_here(tmp_path: Path, stands: b
         Standing.PASSED if stands else Standing.ANNULLED
     )
     assert present(rig, code) == "replayed"
+    assert present(rig, drawn(rig)) is None
+
+
+def test_a_phone_that_left_with_a_wrong_clock_comes_in_again_once_it_is_right(
+    tmp_path: Path,
+) -> None:
+    """Let out with a warning: a drawing of tomorrow has used up none of today's."""
+    rig = gate(tmp_path, lanes=[LaneSettings("both", "main", direction="both")])
+    assert present(rig, drawn(rig)) is None
+    rig.show(drawn(rig, ago=-3600), 0.5, direction=Direction.EXIT)
+    rig.advance(8.0)
+    left = rig.records(Kind.SCAN)[-1]
+    assert (left.direction, left.detail) == ("exit", "exit with warning: stale_code")
     assert present(rig, drawn(rig)) is None
