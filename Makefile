@@ -59,7 +59,7 @@ heavy: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m heavy --ignore tests/pretix
 
 # A real pretix beside us, on SQLite and PostgreSQL. The first run on a machine downloads it into
-# ~/.cache/admit-pretix and migrates its databases: some minutes.
+# ~/.cache/admit-pretix and makes its databases: some minutes.
 test-pretix: $(VENV)/.dev
 	@$(BIN)/python -m tests.rigs.pretix_database
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m heavy --timeout 1500 tests/pretix

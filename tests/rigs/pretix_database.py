@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.rigs.postgres_rig import Cluster, cluster
-from tests.rigs.pretix_install import interpreter, migrated_postgres, migrated_sqlite
+from tests.rigs.pretix_install import interpreter, migrated_sqlite, modelled_postgres
 
 
 def prepare() -> None:
-    """Install pretix and migrate both kinds of database, where that is still to do."""
+    """Install pretix and make both kinds of empty database, where that is still to do."""
     interpreter()
     with ThreadPoolExecutor() as pool, cluster() as postgres:
         beside = pool.submit(migrated_sqlite)
@@ -28,13 +28,13 @@ def copied(directory: Path) -> dict[str, str]:
 
 def loaded(postgres: Cluster) -> dict[str, str]:
     """A new database with pretix' schema; the first in a cluster is a template for the others."""
-    template = "pretix_migrated"
+    template = "pretix_empty"
     with postgres.connect("postgres") as connection:
-        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'pretix_migrated'")
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'pretix_empty'")
         if not found.fetchone():
             connection.execute(f"CREATE DATABASE {template}")
             settings = _settings(postgres, template)
-            dump = migrated_postgres(settings, lambda file: _dump(postgres, template, file))
+            dump = modelled_postgres(settings, lambda file: _dump(postgres, template, file))
             _psql(postgres, template, dump)
         name = f"pretix{time.monotonic_ns()}"
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
