@@ -142,13 +142,10 @@ class Bookkeeper:
         """Take in what is new, and swap the books if that changes them."""
         if self.identity is None:
             try:
-                path = self._directory / "identity.json"
-                self.identity = Identity.read(path, self._event, self._kind)
+                self.identity = self._identified()
             except NotReady as error:
                 self._no_identity = error.cause, error.remedy
                 return
-            if self._kind == "pretix":
-                self._trust_in(self.identity.roots, 1)
         self._recall()
         news = self._read_mirror()
         if news or self._in_force is not self._statements.newest_chain:
@@ -156,6 +153,15 @@ class Bookkeeper:
         self._read_conflicts()
         self._look_back()
         self._save()
+
+    def _identified(self) -> Identity:
+        """Who this gate is. Raises NotReady."""
+        identity = Identity.read(self._directory / "identity.json", self._event, self._kind)
+        if self._kind == "pretix":  # enrolled anew there, all of it is new
+            self._trust_in(identity.roots, 1)
+        else:
+            self._kept.pin(identity.event_key)
+        return identity
 
     def _look_back(self) -> None:
         """Say what is old or doubtful of what is in force."""
@@ -284,6 +290,8 @@ class Bookkeeper:
             return self._no_identity
         if not self._statements.current and (error := self._statements.rolled_back):
             return error.cause, error.remedy
+        if self._hasher.busy:
+            return "the ticket list is being checked", "Wait: a million tickets take a minute or so"
         if not self._statements.has_keys:
             return "the organiser's keys have not arrived", "Check the connection to the server"
         if self._statements.policy is None:

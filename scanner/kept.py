@@ -13,6 +13,7 @@ from pathlib import Path
 import cbor2
 
 from admission.errors import GateError
+from scanner.admissions import NotReady
 from scanner.statements import Mark, sequence_of
 from store.files import replace_durably
 from tickets.statements import Statement
@@ -61,43 +62,78 @@ class Kept:
         self.foreign = True
         """Whether what lies there is of another event or other roots, as far as is known."""
         self._keysets: list[bytes] = []
+        self._had: dict[str, Mark] = {}
+        self._event_key = ""
+
+    def pin(self, event_key: bytes) -> None:
+        """Hold to the event key of the first run: tickets that were used are known by it.
+
+        sync keeps the key itself. With another one, used tickets would have other names, and work
+        again wherever no list is needed.
+
+        Raises:
+            NotReady: it is another than before, of the same event and roots.
+        """
+        told = blake2b(event_key, digest_size=16, person=b"admit event key").hexdigest()
+        trust, _, before = _told(self._directory / SERIALS)
+        if trust == self._trust and before not in ("", told):
+            raise NotReady(
+                "the gate was given another event key than before: its tickets have other names",
+                "Enrol it at the server it was enrolled at; for an event begun anew under the same "
+                "roots, empty the gate's state directory but for the journal",
+            )
+        self._event_key = told
 
     def load(self) -> tuple[list[bytes], dict[str, Mark]]:
         """(wire bytes in the order to verify them in, the newest that were ever believed)."""
-        trust, marks = _marks(self._directory / SERIALS)
+        trust, marks, _ = _told(self._directory / SERIALS)
         self.foreign = trust != self._trust
+        self._had = {} if self.foreign else marks
         wires = [wire for path in self._all() for wire in _wires(path)]
         self._keysets = [] if self.foreign else list(_wires(self._directory / "keyset.cbor"))
-        return wires, {} if self.foreign else marks
+        return wires, self._had
 
     def save(self, news: News, marks: Mapping[str, Mark], oldest: int) -> None:
         """Add what is newly believed.
 
         Args:
-            marks: The newest statement by sequence.
+            marks: The newest statement by sequence; one that was there before and is newer stays.
             oldest: Serial of the oldest list still of use.
         Raises:
             OSError: the card is full or read-only; give the same again later.
         """
         self._directory.mkdir(mode=0o700, exist_ok=True)
-        if self.foreign:
-            for path in self._all():
-                path.unlink(missing_ok=True)
-            self.foreign = False
+        stale = {*self._all()} if self.foreign else set()  # gone when what replaces it is there
         if keysets := _of("keyset", news):
             whole = list(dict.fromkeys([*self._keysets, *keysets]))
-            replace_durably(self._directory / "keyset.cbor", cbor2.dumps(whole))
+            stale.discard(self._write("keyset.cbor", whole))
             self._keysets = whole
         if policies := _of("policy", news):
-            replace_durably(self._directory / "policy.cbor", cbor2.dumps(policies[-1:]))
+            stale.discard(self._write("policy.cbor", policies[-1:]))
         rows = [(s.serial, wire) for s, wire in news if sequence_of(s) == "rows"]
         if rows:
             name = f"rows-{rows[0][0]:019d}-{rows[-1][0]:019d}.cbor"
-            replace_durably(self._directory / name, cbor2.dumps([wire for _, wire in rows]))
-        told = {name: [mark.serial, mark.digest.hex()] for name, mark in marks.items()}
-        body = json.dumps({"trust": self._trust, "serials": told})
-        replace_durably(self._directory / SERIALS, body.encode())
+            stale.discard(self._write(name, [wire for _, wire in rows]))
+        for path in stale:
+            path.unlink(missing_ok=True)
+        self._tell(marks)
+        self.foreign = False
         self._drop(oldest)
+
+    def _write(self, name: str, wires: list[bytes]) -> Path:
+        path = self._directory / name
+        replace_durably(path, cbor2.dumps(wires))
+        return path
+
+    def _tell(self, marks: Mapping[str, Mark]) -> None:
+        # What a spoilt card or a hacked sync makes of the statements, this only rises: else older
+        # ones, believed as far as they go, would be good enough for the start after the next.
+        newer = {
+            n: m for n, m in self._had.items() if n not in marks or marks[n].serial <= m.serial
+        }
+        told = {name: [m.serial, m.digest.hex()] for name, m in {**marks, **newer}.items()}
+        body = {"trust": self._trust, "serials": told, "event_key": self._event_key}
+        replace_durably(self._directory / SERIALS, json.dumps(body).encode())
 
     def _drop(self, oldest: int) -> None:
         for path in self._rows():
@@ -117,17 +153,18 @@ def _of(sequence: str, news: News) -> list[bytes]:
     return [wire for statement, wire in news if sequence_of(statement) == sequence]
 
 
-def _marks(path: Path) -> tuple[str, dict[str, Mark]]:
+def _told(path: Path) -> tuple[str, dict[str, Mark], str]:
+    """(what it is kept for, the newest by sequence, what the event key was pinned by)."""
     try:
         body = json.loads(path.read_bytes())
         told = {name: body["serials"][name] for name in SEQUENCES if name in body["serials"]}
         marks = {n: Mark(int(serial), bytes.fromhex(d)) for n, (serial, d) in told.items()}
-        return str(body["trust"]), marks
+        return str(body["trust"]), marks, str(body.get("event_key", ""))
     except FileNotFoundError:
-        return "", {}
+        return "", {}, ""
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         log.error("%s is damaged, what was believed is not known: %s", path.name, error)
-        return "", {}
+        return "", {}, ""
 
 
 def _wires(path: Path) -> Iterator[bytes]:
