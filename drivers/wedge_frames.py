@@ -8,8 +8,7 @@ as one.
 
 import re
 
-from tickets import base45, cose
-from tickets.ad1 import PREFIX
+from tickets import ad1, ad2, base45, cose
 
 MOST_LINE = 4 << 10
 """Bytes of one code; more is no code (a QR code of 40-L holds 2953 bytes)."""
@@ -19,7 +18,8 @@ _ECI = re.compile(rb"\A\\0000(?:01|03|26|27)")
 """ISO 8859-1, UTF-8 and ASCII: what codes of tickets are in (AIM ITS/04-001)."""
 _AROUND = b"\x02\x03\x00\t "
 """Control characters and spaces that leaflets put around a code; none belongs to one."""
-_SIGNED = re.compile(rb"(?=" + re.escape(PREFIX) + rb")")
+_PREFIXES = ad1.PREFIX, ad2.PREFIX
+_SIGNED = re.compile(rb"(?=" + b"|".join(map(re.escape, _PREFIXES)) + rb")")
 
 
 class Framer:
@@ -89,8 +89,10 @@ def codes_in(line: bytes) -> list[bytes]:
 
 def _is_whole(code: bytes) -> bool:
     """Whether this is the form of exactly one signed ticket; nothing is verified here."""
+    if not code.startswith(_PREFIXES):
+        return False
     try:
-        cose.split(base45.decode(code.removeprefix(PREFIX)))
+        cose.split(base45.decode(code[len(ad1.PREFIX) :]))
     except (base45.Base45Error, cose.CoseError):
         return False
-    return code.startswith(PREFIX)
+    return True

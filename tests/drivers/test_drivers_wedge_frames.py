@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from drivers.wedge_frames import MOST_LINE, Framer, codes_in
 from tickets.ad1 import sign, to_qr_text
+from tickets.ad2 import sign as draw
+from tickets.ad2 import to_qr_text as to_live_text
 from tickets.cose import key_id, public_key_of
 
 SEED = b"\x11" * 32
@@ -18,6 +20,7 @@ def ticket(number: int) -> bytes:
 
 
 ONE, TWO = ticket(1), ticket(2)
+LIVE = sign(SEED, key_id(public_key_of(SEED)), "FEST", bytes(16), holder_key=public_key_of(SEED))
 
 
 @pytest.fixture
@@ -103,6 +106,13 @@ def test_two_tickets_sent_as_one_are_two():
 
 def test_a_trigger_pulled_twice_is_one_ticket():
     assert codes_in(ONE + ONE) == [ONE]
+
+
+def test_a_live_code_sent_twice_is_two_drawings_of_it():
+    """The phone has drawn anew between the two."""
+    drawings = [to_live_text(draw(SEED, LIVE, 1_795_000_000 + late)).encode() for late in (0, 3)]
+    assert codes_in(b"".join(drawings)) == drawings
+    assert codes_in(ONE + drawings[0]) == [ONE, drawings[0]]
 
 
 def test_a_ticket_whose_own_text_holds_the_prefix_is_not_cut():
