@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.findings import Finding, bad, good, of_error, warn
+from cli.thief import UNWRAPPED, WITHDRAW
 from config.models import AdmitConfig
 from store.withdrawn import CAUSE, REMEDY, is_withdrawn
 from sync.answers import Pong
@@ -15,6 +16,13 @@ from sync.errors import ServerFault, ServerRefused
 from sync.http import Http
 
 WHAT = "identity"
+SECRETS = {
+    "device.key": "device key",
+    "identity.json": "event key",
+    "cards.json": "card key",
+    "pretix.json": "token and signing key for pretix",
+}
+"""File of sync -> what in it is worth something to a thief."""
 _SECONDS = 5.0
 
 
@@ -26,17 +34,30 @@ def findings(
     Args:
         status: Of docs/ipc.md; None: the gate does not run.
     """
-    if config.server.kind not in ("admit", "file"):
-        return
     directory = state / "sync"
-    if is_withdrawn(directory):
+    ours = config.server.kind in ("admit", "file")
+    if ours and is_withdrawn(directory):
         yield bad(WHAT, CAUSE, REMEDY)
+        return
+    yield from _protection(directory)
+    if not ours:
         return
     yield _enrolment(directory)
     yield from _key(directory / "device.key")
     if config.server.kind == "admit":
         yield from _bearer(status)
         yield _server(config)
+
+
+def _protection(directory: Path) -> Iterator[Finding]:
+    """How what a thief could use is kept, and what to do once it is stolen."""
+    held = [what for name, what in SECRETS.items() if (directory / name).exists()]
+    if held:
+        yield good(
+            f"{WHAT}: protection",
+            f"{', '.join(held)}: {UNWRAPPED}. If the gate or its card is missing, withdraw it at "
+            f"once: {WITHDRAW}",
+        )
 
 
 def _enrolment(directory: Path) -> Finding:

@@ -26,10 +26,17 @@ from tickets.names import NAME_ROW_BYTES
 from tickets.sealing import NotSealedForUs, open_sealed
 from tickets.secret import SecretBytes
 
+UNWRAPPED = (
+    "file rights alone, which do not bind whoever holds the card; no key of the board wraps them"
+)
+"""How secrets of a gate are kept. Wrapping them by the board's one-time memory is not built."""
+WITHDRAW = "admit central revoke DEVICE (at a pretix server: Devices > Revoke access)"
 MOST_JSON = 64 * 1024
 _LEFTOVERS = re.compile(r".*(~|\.bak|\.old|\.orig|\.save|\.sw[op]|\.tmp|\.copy)|#.*#|core(\.\d+)?")
 _NAMED_SECRET = re.compile("secret|token|bearer|passw|seed|private|(?<!public)(?<!ticket)_key$")
 _KNOWN = {"identity.json", "cards.json"}
+_TWIN = {"event key": "pretix.json", "event_key in pretix.json": "identity.json"}
+"""At pretix sync keeps all of its enrolment in one file, and beside it what scanner reads of it."""
 _CORE = b"\x7fELF"
 
 
@@ -64,6 +71,7 @@ def findings(state: Path, codes: tuple[str, ...] = ()) -> Iterator[Finding]:
     yield from _identity(loot)
     yield from _cards(loot)
     yield from _other_secrets(loot)
+    yield from _protection(loot)
     yield from _leftovers(loot)
     yield from _strays(loot)
     yield from _journals(loot)
@@ -144,6 +152,16 @@ def _other_secrets(loot: Loot) -> Iterator[Finding]:
                 yield from _rights(path)
 
 
+def _protection(loot: Loot) -> Iterator[Finding]:
+    """What keeps a thief from these secrets: nothing but rights, which a card reader ignores."""
+    if loot.secrets:
+        yield warn(
+            "protection",
+            f"{', '.join(loot.secrets)}: {UNWRAPPED}",
+            f"If the gate or its card is missing, withdraw it at once: {WITHDRAW}",
+        )
+
+
 def _rights(path: Path) -> Iterator[Finding]:
     if path.stat().st_mode & stat.S_IROTH:
         yield bad(
@@ -186,7 +204,7 @@ def _strays(loot: Loot) -> Iterator[Finding]:
     found = False
     for what, (secret, home) in loot.secrets.items():
         for path in loot.files:
-            if path != home and find_bytes(path, secret):
+            if path != home and path.name != _TWIN.get(what) and find_bytes(path, secret):
                 found = True
                 yield bad(
                     "stray", f"the {what} is in {path} too", "Delete it; find out who wrote it"

@@ -50,6 +50,9 @@ def test_an_enrolled_gate_is_named_by_number_key_bearer_and_head(state: Path) ->
     assert "ab" * 8 in found["identity"][1]
     assert "2 h" in found["identity: bearer"][1]
     assert "record 41" in found["identity: journal head"][1]
+    kept = found["identity: protection"][1]
+    assert kept.startswith("device key, event key: file rights alone")
+    assert "withdraw it at once" in kept
 
 
 def test_a_key_that_others_may_read_is_bad(state: Path) -> None:

@@ -74,9 +74,28 @@ def test_a_gate_as_it_should_be_gives_no_name_and_no_code(loot: Loot) -> None:
     assert said["bad"] == []
     device = blake2b(bytes(SigningKey(SEED).verify_key), digest_size=8).hexdigest()
     assert device in " ".join(said["warn"])
-    assert [line.partition(":")[0] for line in said["warn"]] == ["device key", "event key"]
+    told = [line.partition(":")[0] for line in said["warn"]]
+    assert told == ["device key", "event key", "protection"]
     assert any("1 sealed names, none of which opens" in line for line in said["good"])
     assert any("1 of the 1 codes lent" in line for line in said["good"])
+
+
+def test_it_says_how_each_secret_is_protected_and_what_to_do(loot: Loot) -> None:
+    """By file rights alone: nothing of the board wraps them, and no line claims otherwise."""
+    loot.write("sync/cards.json", json.dumps({"card_key": CARD[:16].hex()}))
+    loot.write("sync/pretix.json", json.dumps({"token": "a-token-of-pretix"}))
+    (told,) = (f for f in thief.findings(loot.state) if f.what == "protection")
+    for secret in ("device key", "event key", "card key", "token in pretix.json"):
+        assert secret in told.found
+    assert "file rights alone" in told.found
+    assert "withdraw it at once" in told.remedy
+
+
+def test_a_gate_of_pretix_has_its_event_key_in_two_files_of_its_own(loot: Loot) -> None:
+    """sync's own and what scanner reads of it: no stray."""
+    kept = {"token": "a-token-of-pretix", "seed": SEED[::-1].hex(), "event_key": EVENT_KEY.hex()}
+    loot.write("sync/pretix.json", json.dumps(kept))
+    assert loot.said()["bad"] == []
 
 
 def test_codes_that_are_numbers_are_guessed_and_names_under_them_open(tmp_path, monkeypatch):
