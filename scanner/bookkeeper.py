@@ -32,8 +32,8 @@ POLL_EVERY = 0.5
 """Seconds between looks at the mirror: a cancellation acts at most this much later."""
 CONFLICTS_EVERY = 2.0
 MOST_CONFLICTS = 50
-MOST_NEWS = 4096
-"""Statements taken in one look; whoever took over sync can write them without end."""
+MOST_NEWS, LOOK_WITHIN = 4096, 5.0
+"""Statements taken in one look, and seconds: whoever took over sync can write them without end."""
 FIRST_WAIT = 2.0
 """Seconds a look may wait for a list to be hashed as long as there are no books at all."""
 
@@ -213,15 +213,18 @@ class Bookkeeper:
     def _read_mirror(self) -> bool:
         """Take in what sync added; whether there was anything."""
         count, refused = 0, dict[str, GateError | None]()
+        end = self._clock.monotonic() + LOOK_WITHIN
         while count < MOST_NEWS and (rows := self._mirror.statements(self._cursor)):
             count += len(rows)
             for cursor, kind, wire in rows:
                 error = self._take(wire, self._statements.take)
                 # By keys from before the pinned roots, or withdrawn since: history, once one of
                 # those that replace each other follows that holds.
-                replaced = kind in ("keyset", "policy")
+                replaced = kind in ("keyset", "policy", "names")
                 refused[kind] = error or (None if replaced else refused.get(kind))
                 self._cursor = cursor
+            if self._clock.monotonic() > end:
+                break
         if count:  # one that was refused stays shown until there is better news
             fault = next(filter(None, refused.values()), None)
             self._report("statement", fault or self._statements.rolled_back)

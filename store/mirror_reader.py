@@ -4,7 +4,9 @@ A read never raises and never waits: what cannot be read in time is answered fro
 answer, marked stale, and `fault` says why.
 """
 
+import errno
 import sqlite3
+import stat
 import threading
 import time
 from collections import OrderedDict
@@ -15,13 +17,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tickets.errors import GateError
+from tickets.statements import MAX_WIRE
 
 BUDGET = 0.020
 """Seconds an admission may spend here. A card that stalls a read stalls the journal as well, so
 the limit is on locks and on work, not on the card."""
 _BACKGROUND = 1.0
 _MOST_ROWS = 1000
-_MOST_BYTES = 17 << 20
+_MOST_BYTES = 16 << 10
+"""Largest row read, texts of 512 characters among it; of a statement: as large as one may be."""
+_MOST_STATEMENT = MAX_WIRE + (4 << 10)
 _REMEMBERED = 4096
 _T = TypeVar("_T")
 
@@ -170,7 +175,8 @@ class MirrorReader:
         counts from 1 again: the first call that meets it starts over, whatever the cursor.
         """
         query = "SELECT cursor, type, wire FROM statement WHERE cursor > ? ORDER BY cursor LIMIT ?"
-        rows = self._read(query, (after_cursor, limit), _BACKGROUND, _statement) or []
+        values = after_cursor, limit
+        rows = self._read(query, values, _BACKGROUND, _statement, _MOST_STATEMENT) or []
         if self._inode == self._counted_in or self.fault is not None:
             return rows
         rebuilt, self._counted_in = self._counted_in != 0, self._inode
@@ -195,6 +201,7 @@ class MirrorReader:
         values: tuple[object, ...],
         budget: float,
         build: Callable[[tuple[Any, ...]], _T],
+        most: int = _MOST_BYTES,
     ) -> list[_T] | None:
         """The rows of a query, or None: not in time, not there, damaged; then `fault` is set."""
         if not self._lock.acquire(timeout=budget):
@@ -202,7 +209,11 @@ class MirrorReader:
             return None
         try:
             self._deadline = self._monotonic() + budget
-            rows = [build(row) for row in self._opened().execute(query, values)]
+            base = self._opened()
+            # Whoever took over sync may have written anything: a thousand rows of any size would
+            # be more memory than the board has.
+            base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most)
+            rows = [build(row) for row in base.execute(query, values)]
             self.fault = None
         except (OSError, sqlite3.OperationalError) as error:
             self._failed(MirrorUnreadable(self.path, error))
@@ -220,7 +231,10 @@ class MirrorReader:
 
     def _opened(self) -> sqlite3.Connection:
         """The connection, opened anew when sync has replaced the file."""
-        inode = self.path.stat().st_ino
+        found = self.path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would hold a lane until somebody writes to it
+            raise OSError(errno.EINVAL, "no plain file")
+        inode = found.st_ino
         if self._base is None or inode != self._inode:
             self._drop()
             self._base, self._inode = self._open(), inode
@@ -234,8 +248,6 @@ class MirrorReader:
             isolation_level=None,
             check_same_thread=False,
         )
-        # Whoever took over sync may have written anything: bound the size of a value and the work.
-        base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
         base.execute("PRAGMA trusted_schema=OFF")
         base.set_progress_handler(lambda: self._monotonic() > self._deadline, 1000)
         return base

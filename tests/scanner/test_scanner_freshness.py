@@ -21,7 +21,7 @@ from tests.rigs.books_rig import (
     rows_hash,
 )
 from tests.rigs.gate_rig import key_of, row
-from tickets.bodies import Delta, Keyset, ListHead
+from tickets.bodies import Delta, Keyset, ListHead, NamesHead
 from tickets.cose import key_id, public_key_of
 from tickets.rows import Status, pack
 
@@ -217,6 +217,17 @@ def test_what_has_expired_stays_in_force_and_is_shown(
     bench.poll()
     assert f"the {name} in force expired" in bench.faults["expired"].cause
     assert bench.faults["expired"].remedy
+    assert admits(bench, "anna")
+
+
+def test_names_by_a_withdrawn_key_are_history_once_others_follow(bench: Bench) -> None:
+    """They are not replaced in the mirror: a fault over them would never end."""
+    bench.put(NamesHead(0, 0, bytes(32)), 1)
+    bench.put(WITHDRAWN, 9, ROOT)
+    bench.put(POLICY, 9, NEW_LIST)
+    bench.put(NamesHead(0, 0, bytes(32)), 9, NEW_LIST)
+    bench.restart()
+    assert "statement" not in bench.faults
     assert admits(bench, "anna")
 
 

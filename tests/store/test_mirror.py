@@ -25,6 +25,7 @@ from store.mirror import (
     RedemptionElsewhere,
     StoredStatement,
 )
+from tickets.statements import MAX_WIRE
 
 KEY = b"K" * 16
 EPOCH = b"epoch..1"
@@ -334,3 +335,25 @@ def test_settled_intents_are_forgotten_but_the_newest_and_those_that_are_open(pa
     assert kept == [0, 7, 8, 9]
     writer.forget_intents(keep=3)
     assert writer.how_closed((7).to_bytes(16, "big")) == "stands"
+
+
+def test_rows_too_large_to_be_true_are_not_read(tmp_path: Path) -> None:
+    """Whoever took over sync could else fill the memory of the lanes' process."""
+    path = tmp_path / "mirror.db"
+    writer, reader = Mirror(path), MirrorReader(path)
+    writer.add_conflicts([(Conflict(b"p", b"o", b"k", "main", "g" * (1 << 20), 1.0), True)], 1)
+    assert reader.conflicts() == []
+    assert isinstance(reader.fault, MirrorDamaged)
+    wire = bytes(MAX_WIRE)
+    writer.add_statement(StoredStatement("delta", 1, b"d" * 32, wire))
+    assert [found for _, _, found in reader.statements(0)] == [wire]
+    writer.add_statement(StoredStatement("delta", 2, b"e" * 32, bytes(2 * MAX_WIRE)))
+    assert reader.statements(0) == []
+
+
+def test_a_pipe_in_the_place_of_the_mirror_holds_no_lane(tmp_path: Path) -> None:
+    """Opening one waits until somebody writes to it."""
+    os.mkfifo(tmp_path / "mirror.db")
+    reader = MirrorReader(tmp_path / "mirror.db")
+    assert reader.redemptions(bytes(16)).stale
+    assert "no plain file" in str(reader.fault)
