@@ -133,6 +133,7 @@ function alerts(all) {
 function connected(up) {
   $("alive").textContent = up ? "Live" : "No connection";
   if (up) return;
+  for (const name of document.querySelectorAll(".guest")) name.remove(); // nobody tells its end now
   link({ up: false, cause: "This page has lost its gate",
     remedy: "It reconnects by itself. Check the network, or look at the screen on the gate",
     age: "What stands below is old." });

@@ -1,6 +1,7 @@
 """The pages in a real Chromium: what a person sees, and that a stale verdict vanishes."""
 
 import itertools
+import json
 import os
 import signal
 from pathlib import Path
@@ -115,6 +116,31 @@ def test_green_disappears_when_the_screen_program_dies_or_hangs(chromium, tmp_pa
         process.send_signal(end)
         face(page, "down")
         assert page.is_visible("#lost")
+        page.close()
+    finally:
+        process.kill()
+        process.wait(10)
+        scanner.die()
+
+
+def test_no_name_stays_on_a_page_that_lost_its_gate(chromium, tmp_path):
+    """The screen program tells when it is to go; dead, it tells nothing."""
+    scanner = FakeScanner(tmp_path)
+    config = tmp_path / "admit.toml"
+    config.write_text(CONFIG.replace("[screen]", '[screen]\nnames = "full"'))
+    process = start(config, tmp_path, "--port", "0")
+    try:
+        address = process.stderr.readline().split()[-1]
+        page = chromium.new_page()
+        page.goto(f"{address}/steward")
+        page.wait_for_selector("#link", state="hidden")
+        shown = scanner.admit(presentation="ab" * 16)["presentation"]
+        told = {"lane": "entry-1", "presentation": shown, "name": "Ada Lovelace"}
+        scanner.babble(json.dumps({"guest": told}).encode())
+        page.wait_for_selector("text=Ada Lovelace", timeout=10_000)
+        process.kill()
+        page.wait_for_selector("text=This page has lost its gate", timeout=10_000)
+        assert "Lovelace" not in page.content()
         page.close()
     finally:
         process.kill()
