@@ -21,6 +21,8 @@ from cli.findings import Finding, bad, good, warn
 from cli.thief_guess import Guessed, guess
 from cli.thief_search import find_bytes, find_texts
 from store.names_file import newest_names
+from sync.pretix.enrolment import PRETIX_FILE
+from sync.pretix.notary import NotaryKeys
 from tickets.errors import GateError
 from tickets.names import NAME_ROW_BYTES
 from tickets.sealing import NotSealedForUs, open_sealed
@@ -49,7 +51,8 @@ class Loot:
     """What was found on the way; each secret with the files it may lie in."""
 
     files: list[Path] = field(default_factory=list)
-    device_seed: SecretBytes | None = None
+    readers: list[SecretBytes] = field(default_factory=list)
+    """Seeds that open codes sealed for this gate."""
     event_key: SecretBytes | None = None
     secrets: dict[str, tuple[bytes, Path]] = field(default_factory=dict, repr=False)
     """What it is -> its bytes, the file it belongs in."""
@@ -99,7 +102,8 @@ def _device_key(loot: Loot) -> Iterator[Finding]:
             seed = SecretBytes.fromhex(path.read_text("ascii").strip())
             public = SigningKey(seed).verify_key.encode()
             device = blake2b(public, digest_size=8).hexdigest()
-            loot.device_seed, loot.secrets["device key"] = seed, (seed, path)
+            loot.readers.append(seed)
+            loot.secrets["device key"] = seed, path
             yield warn(
                 "device key",
                 f"{path.name}: could speak to the server as gate device {device}",
@@ -144,12 +148,20 @@ def _other_secrets(loot: Loot) -> Iterator[Finding]:
         for name, value in _json(path).items():
             if _NAMED_SECRET.search(name) and isinstance(value, str) and len(value) >= 8:
                 loot.secrets[f"{name} in {path.name}"] = value.encode(), path
+                if path.name == PRETIX_FILE and name == "seed":
+                    loot.readers += _notary(value)
                 yield warn(
                     name,
                     f"{path.name}: could be used as this gate does",
                     "Withdraw it after a theft",
                 )
                 yield from _rights(path)
+
+
+def _notary(seed: str) -> Iterator[SecretBytes]:
+    """What a gate at pretix reads its own unsent codes with: see docs/adr/0027."""
+    with suppress(ValueError):
+        yield SecretBytes(NotaryKeys(bytes.fromhex(seed)).signer("root")[1])
 
 
 def _protection(loot: Loot) -> Iterator[Finding]:
@@ -242,7 +254,7 @@ def _journals(loot: Loot) -> Iterator[Finding]:
             f"{path.name}: {records} records of {tickets} tickets in {hours:.1f} hours: when which "
             "ticket was shown, by keyed hashes; no name, no code",
         )
-        yield from _unsent(path, sealed, loot.device_seed)
+        yield from _unsent(path, sealed, loot.readers)
 
 
 def _sealed(base: sqlite3.Connection) -> list[bytes]:
@@ -252,22 +264,20 @@ def _sealed(base: sqlite3.Connection) -> list[bytes]:
     return [bytes(row[0]) for row in base.execute("SELECT sealed FROM outbox_secret")]
 
 
-def _unsent(path: Path, sealed: list[bytes], seed: SecretBytes | None) -> Iterator[Finding]:
-    opened = sum(_opens(seed, one) for one in sealed)
+def _unsent(path: Path, sealed: list[bytes], seeds: list[SecretBytes]) -> Iterator[Finding]:
+    opened = sum(any(_opens(seed, one) for seed in seeds) for one in sealed)
     if opened:
         yield warn(
             "unsent codes",
             f"{path.name}: {opened} codes of scans that are not at the server yet, which open with "
-            "the gate's device key",
+            "a key of the gate",
             "Connect the gate: they are deleted when the server has them",
         )
     elif sealed:
         yield good("unsent codes", f"{path.name}: {len(sealed)}, sealed for the server alone")
 
 
-def _opens(seed: SecretBytes | None, sealed: bytes) -> bool:
-    if seed is None:
-        return False
+def _opens(seed: SecretBytes, sealed: bytes) -> bool:
     try:
         open_sealed(seed, sealed)
     except NotSealedForUs:

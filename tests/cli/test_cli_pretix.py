@@ -9,6 +9,7 @@ from cli.__main__ import main
 from cli.doctor_pretix import OFFLINE, SIGNED_ONLY, STOLEN, findings
 from config.models import AdmitConfig
 from config.read import parse_config
+from store.mirror import Mirror, Parked
 from sync.pretix.enrolment import load
 from sync.pretix.server import WITHOUT_ORDERS
 from tests.rigs.fake_pretix import FakePretix
@@ -121,3 +122,24 @@ def test_an_unenrolled_gate_is_told_how(tmp_path):
 def test_every_profile_without_orders_is_described():
     assert OFFLINE.keys() == STOLEN.keys()
     assert WITHOUT_ORDERS == SIGNED_ONLY < OFFLINE.keys()
+
+
+def test_scans_that_pretix_did_not_take_are_listed_with_the_reason(tmp_path, capsys):
+    state = tmp_path / "state"
+    (state / "sync").mkdir(parents=True)
+    entry = '{"at": 1795000000.0, "lane": "entry", "list": "main (demo)", "verdict": "admitted"}'
+    mirror = Mirror(state / "sync" / "mirror.db")
+    mirror.acknowledge(b"epoch..1", [1], 1, [Parked(b"epoch..1", 1, "not there", entry)])
+    with pytest.raises(SystemExit) as ended:
+        main(["pretix", "parked", "--state", str(state)])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "UTC  lane entry  admitted at main (demo): not there" in said
+    assert "1 scan(s) parked." in said
+
+
+def test_without_a_mirror_nothing_can_be_listed(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["pretix", "parked", "--state", str(tmp_path)])
+    assert ended.value.code == 1
+    assert "cannot be read" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from store.journal import Journal
 from store.listfile import build_list
 from store.names_file import build_names
 from store.records import Kind, Record
+from sync.pretix.notary import NotaryKeys
 from tickets.credential import Credential, Format
 from tickets.keys import ticket_key
 from tickets.names import seal_name
@@ -157,6 +158,16 @@ def test_unsent_codes_that_open_are_told_and_others_are_sealed(loot: Loot) -> No
     said = loot.said()
     assert any("1 codes of scans" in line for line in said["warn"])
     assert any(line.startswith("journal: journal.db: 2 records") for line in said["good"])
+
+
+def test_unsent_codes_of_a_gate_at_pretix_open_with_its_notarys_seed(loot: Loot) -> None:
+    loot.write("sync/pretix.json", json.dumps({"seed": SEED.hex()}))
+    journal = Journal(loot.state / "scanner" / "journal.db", "FEST2026")
+    sealer = Sealer(NotaryKeys(bytes(SEED)).root)
+    with journal.transaction():
+        journal.append(Record(kind=Kind.SCAN, at=1.0), sealed=sealer.seal(b"code"))
+    journal.close()
+    assert any("1 codes of scans" in line for line in loot.said()["warn"])
 
 
 def test_damaged_files_end_nothing(loot: Loot) -> None:
