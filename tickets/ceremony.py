@@ -207,13 +207,25 @@ def from_text(data: bytes) -> Request:
         signatures = tuple(_bytes(each) for each in told["signatures"])
         request = Request(_bytes(told["payload"]), signatures, _bytes(told["before"]))
         signers(request)
-        if request.before and digest_of(request.before) != request.statement.previous:
-            raise ValueError("the keyset before it is another")
+        if request.before:
+            _check_before(request)
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
         raise RequestFault(f"the request cannot be read: {error}", _AGAIN) from error
     except StatementRejected as error:
         raise RequestFault(f"the request cannot be read: {error.cause}", _AGAIN) from error
     return request
+
+
+def _check_before(request: Request) -> None:
+    """What is shown as the keyset before must be one that its own roots have signed.
+
+    Else whoever carries the file could make up one that holds a key of theirs, and who signs would
+    read that this key `stays`. Made up with roots of theirs, it shows those as the ones that leave.
+    """
+    if digest_of(request.before) != request.statement.previous:
+        raise ValueError("the keyset before it is another")
+    own = Keyring({}, 1).with_keyset(keyset_in(request.before))
+    read_statement(request.before, request.statement.event, own)
 
 
 def _text(data: bytes) -> str:

@@ -21,6 +21,8 @@ def words(request: Request) -> Iterator[str]:
     before = keyset_in(request.before) if request.before else None
     yield f"Keyset {statement.serial} of event {statement.event}"
     yield f"  in force until {_day(statement.expires)}, made on {_day(statement.issued)}"
+    if before is None:
+        yield "  the FIRST keyset of this event: sign it only if there was none before"
     for name, meaning in _MEANS.items():
         now, was = _keys(keyset, name), _keys(before, name) if before else {}
         for kid in sorted(now.keys() | was.keys()):

@@ -129,6 +129,18 @@ def test_a_request_that_was_changed_on_the_way_is_refused(change: dict[str, obje
         from_text(to_text(request).encode())
 
 
+def test_a_keyset_before_that_no_root_has_signed_is_not_shown() -> None:
+    """Whoever carries the file makes one up that holds a key of theirs: it would say `stays`."""
+    widened = keyset(issuers=keys("issuer", "thief"))
+    for by in ({"root1"}, {"thief"}, {"root1", "thief"}):
+        made_up = wire(widened, *sorted(by), serial=3)
+        request = prepare(widened, EVENT, made_up, NOW, DAY)
+        with pytest.raises(RequestFault):
+            from_text(to_text(request).encode())
+    assert not any("FIRST" in line for line in words(SECOND))
+    assert any("FIRST" in line for line in words(FIRST))
+
+
 def test_only_keysets_are_signed_by_roots() -> None:
     """A request for anything else is refused before it is shown."""
     with pytest.raises(RequestFault):
