@@ -90,9 +90,23 @@ def signs(central: Central) -> bool:
         return _signs(connection, central)
 
 
-def _signs(connection: Connection, central: Central) -> bool:
+def issues(connection: Connection, central: Central) -> bool:
+    """Whether gates believe the wallet key: else what it signs is `forged`."""
+    keyset, seed = _keyset(connection), central.wallet_seed
+    if keyset is None or seed is None:
+        return False
+    kid = cose.key_id(cose.public_key_of(seed))
+    return kid in keyset.issuers and kid not in keyset.revoked
+
+
+def _keyset(connection: Connection) -> Keyset | None:
+    """The one in force; None: none was published yet."""
     row = _last(connection, Type.KEYSET.value)
-    keyset = keyset_in(bytes(row["wire"])) if row else None
+    return keyset_in(bytes(row["wire"])) if row else None
+
+
+def _signs(connection: Connection, central: Central) -> bool:
+    keyset = _keyset(connection)
     kid = central.signer[0]
     return keyset is None or (kid in keyset.lists and kid not in keyset.revoked)
 

@@ -18,6 +18,7 @@ from central.errors import ProtocolError
 from central.event import Central
 from central.inserts import next_number, upsert
 from central.schema import claim, guest, redemption, ticket, wallet
+from central.statements import issues
 from central.wallet.links import settings_of
 from central.wallet.moved import key_of
 from tickets import ad1
@@ -69,7 +70,7 @@ def move(central: Central, secret: str, holder_key: bytes, proof: bytes) -> byte
             could check must not cost the guest the ticket that works.
     Raises:
         ProtocolError: 404 `no_such_link`, 400 `proof_refused`, 409 `doors_open`, `entered`,
-            `cancelled`, `too_often`, `not_signed`.
+            `cancelled`, `too_often`, `not_signed`, 503 `not_ready`.
     """
     try:
         VerifyKey(holder_key).verify(challenge(central.event, holder_key), proof)
@@ -104,6 +105,7 @@ def _move(central: Central, secret: str, holder_key: bytes) -> bytes:
         _link(connection, secret)  # who has no link keeps nobody from writing
     with central.database.writing() as connection:
         link = _link(connection, secret)
+        _check_issuer(connection, central)
         row = _row(connection, central, link)
         if (link["holder_key"] or b"") == holder_key:  # also: on no phone, now or ever
             return _signed(central, link["reference"], link["moves"], row, holder_key)
@@ -114,6 +116,16 @@ def _move(central: Central, secret: str, holder_key: bytes) -> bytes:
         changed = {"moves": moves, "holder_key": holder_key or None, "moved": central.now()}
         connection.execute(update(wallet).where(mine).values(changed))
     return _signed(central, link["reference"], moves, made, holder_key)
+
+
+def _check_issuer(connection: Connection, central: Central) -> None:
+    if central.wallet_seed and not issues(connection, central):
+        raise ProtocolError(
+            503,
+            "not_ready",
+            "gates do not believe the wallet key",
+            "Publish it: admit central init",
+        )
 
 
 def _link(connection: Connection, secret: str) -> RowMapping:

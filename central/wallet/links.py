@@ -21,6 +21,7 @@ from central.event import Central
 from central.inserts import insert_new
 from central.organiser.links import is_loopback
 from central.schema import ticket, wallet
+from central.statements import issues
 from central.wallet.moved import key_of, moves_of
 
 BASE = "/wallet"
@@ -54,7 +55,7 @@ def make_links(central: Central, url: str, settings: Settings) -> Iterator[tuple
     Args:
         url: Where guests reach the server, such as ``https://tickets.example``.
     Raises:
-        CentralFault: no wallet key, or an address no browser would make keys for.
+        CentralFault: no wallet key that gates believe, or an address where no browser makes keys.
     """
     if central.wallet_seed is None:
         raise CentralFault(
@@ -63,6 +64,11 @@ def make_links(central: Central, url: str, settings: Settings) -> Iterator[tuple
         )
     base = _checked(url)
     with central.database.writing() as connection:
+        if not issues(connection, central):
+            raise CentralFault(
+                "gates do not believe the wallet key: the keyset in force does not name it",
+                "Publish it: admit central init; where roots are apart, as in docs/keys.md",
+            )
         set_meta(connection, "wallet", json.dumps([settings.doors, settings.title]))
     for references in _signed(central):
         with central.database.writing() as connection:

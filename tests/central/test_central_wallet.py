@@ -13,6 +13,7 @@ from central.guests import publish_names
 from central.imports import cancel
 from central.lists import refresh
 from central.schema import guest, ticket, wallet
+from central.setup import initialise
 from central.wallet import binding
 from central.wallet.links import Settings, make_links
 from store.records import Kind
@@ -20,7 +21,7 @@ from tests.central.conftest import ON_SQLITE
 from tests.rigs.central_rig import EVENT, CentralRig, Device, reopen
 from tickets import ad2, cose
 from tickets.credential import Credential, Format
-from tickets.key_files import Role, key_path, load_key
+from tickets.key_files import Role, key_path, load_key, new_key, save_key
 from tickets.keys import ticket_key
 from tickets.names import open_name
 from tickets.parse import parse
@@ -370,3 +371,23 @@ def test_a_card_in_the_place_of_a_phone_has_a_right_of_its_own(
     code = Credential(Format.OPAQUE, b"ANOTHER CODE 123456")
     card = ticket_key(rig.central.event_key, code)
     assert south.claim(os.urandom(16), card)["result"] == "granted"
+
+
+@ON_SQLITE
+def test_nothing_moves_to_a_key_that_gates_do_not_believe(
+    rig: CentralRig, links: dict[str, str]
+) -> None:
+    """Made new, or withdrawn, and not published: what it signs is `forged` at every gate."""
+    key_path(rig.keys, Role.WALLET).unlink()
+    save_key(new_key(Role.WALLET, EVENT), rig.keys)
+    later = replace(rig, central=reopen(rig).central)
+    with pytest.raises(CentralFault) as caught:
+        links_of(later, DOORS)
+    assert "admit central init" in caught.value.remedy
+    assert refused(later, links["A1"], Phone("one")) == "not_ready"
+    with pytest.raises(ProtocolError):
+        binding.copyable(later.central, links["A1"])
+    assert binding.look(later.central, links["A1"]).moves == 0
+
+    initialise(later.db, later.keys, later.central.now)
+    assert credential_of(later, move(later, links["A1"], Phone("one"))).holder_key
