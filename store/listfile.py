@@ -12,7 +12,7 @@ import stat
 import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import reduce
 from hashlib import blake2b
 from io import BytesIO
@@ -316,6 +316,8 @@ def _bound(rows: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (_MOST_CPU, _MOST_CPU))
     most = rows * 2 * ROW_BYTES + (1 << 20)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    with suppress(OSError):  # short of memory, the kernel is to end this child before its parent
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 _MOST_MEMORY = 1 << 29
