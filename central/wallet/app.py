@@ -33,6 +33,7 @@ from central.lists import refresh
 from central.wallet import binding
 from central.wallet.binding import Standing
 from central.wallet.links import SECRET_CHARACTERS
+from tickets.cose import key_id, public_key_of
 from tickets.errors import GateError
 
 MOST_BYTES = 2048
@@ -94,6 +95,8 @@ class Calls:
     def __init__(self, central: Central, publisher: Publisher) -> None:
         self._central, self._publisher = central, publisher
         self._threads = CapacityLimiter(AT_ONCE)
+        seed = central.wallet_seed
+        self._issuer = key_id(public_key_of(seed)).hex() if seed else ""
 
     async def look(self, request: Request) -> Response:
         """`POST /ticket`: what is known of the ticket of `link`."""
@@ -133,6 +136,7 @@ class Calls:
             "stays": standing.entered or now >= standing.doors,
             "cancelled": standing.cancelled,
             "key": standing.holder_key.hex(),
+            "issuer": self._issuer,
             "moved": standing.moved,
             "now": now,
         }

@@ -391,3 +391,19 @@ def test_nothing_moves_to_a_key_that_gates_do_not_believe(
 
     initialise(later.db, later.keys, later.central.now)
     assert credential_of(later, move(later, links["A1"], Phone("one"))).holder_key
+
+
+@ON_SQLITE
+def test_a_phone_gets_its_ticket_signed_by_the_wallet_key_of_now(
+    rig: CentralRig, links: dict[str, str]
+) -> None:
+    """Also after the doors, and after the key before was withdrawn: it is the same ticket."""
+    before = credential_of(rig, move(rig, links["A1"], Phone("one")))
+    key_path(rig.keys, Role.WALLET).unlink()
+    save_key(new_key(Role.WALLET, EVENT), rig.keys)
+    initialise(rig.db, rig.keys, rig.central.now)
+    later = reopen(rig)
+    later.central = replace(later.central, now=lambda: rig.central.now() + 2 * DOORS)
+    after = credential_of(later, move(later, links["A1"], Phone("one")))
+    assert after.ticket_id == before.ticket_id
+    assert after.issuer == load_key(rig.keys, Role.WALLET).kid != before.issuer

@@ -22,6 +22,7 @@ from central.wallet import binding
 from central.wallet.app import MOST_BYTES, STATIC, make_wallet
 from central.wallet.links import Settings, make_links
 from tests.rigs.central_rig import EVENT, CentralRig
+from tickets.key_files import Role, load_key
 
 PHONE = SigningKey(hashlib.sha256(b"phone").digest())
 KEY = bytes(PHONE.verify_key)
@@ -82,6 +83,7 @@ def test_the_page_says_what_the_ticket_needs_and_nothing_of_the_guest(
         "stays": False,
         "cancelled": False,
         "key": "",
+        "issuer": load_key(rig.keys, Role.WALLET).kid.hex(),
         "moved": None,
         "now": clock.at,
     }

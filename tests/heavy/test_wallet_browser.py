@@ -351,6 +351,42 @@ def test_a_family_has_its_tickets_on_one_phone(
     assert codes[0] != codes[1]
 
 
+SIGNED_BY_A_KEY_BEFORE = """async () => {
+  const database = await new Promise((done) => {
+    const asked = indexedDB.open("admit-wallet", 1);
+    asked.onsuccess = () => done(asked.result);
+  });
+  const store = database.transaction("tickets", "readwrite").objectStore("tickets");
+  const [kept] = await new Promise((done) => {
+    const asked = store.getAll();
+    asked.onsuccess = () => done(asked.result);
+  });
+  kept.issuer = "0123456789abcdef";
+  kept.ticket[kept.ticket.length - 1] ^= 1;
+  await new Promise((done) => { store.put(kept).onsuccess = done; });
+}"""
+
+
+def test_a_page_gets_its_ticket_signed_by_another_key_of_the_server(
+    rig: CentralRig,
+    gates: tuple[RealGate, RealGate],
+    phone: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    """Of a key that was withdrawn: its signature is `forged` by now, the phone's ticket is not."""
+    rig.import_csv("id\nK1\n")
+    settings = Settings(time.time() + 3600, "Summer Fair 2026")
+    page = phone(dict(make_links(rig.central, rig.url, settings))["K1"])
+    put_on_phone(page)
+    page.evaluate(SIGNED_BY_A_KEY_BEFORE)
+    page.context.set_offline(True)
+    page.reload()
+    page.wait_for_selector("#code:visible")
+    assert judged(gates[0], read(page, tmp_path)) == ("refused", "forged")
+    page.context.set_offline(False)  # the page hears of it, and asks
+    until(lambda: judged(gates[0], read(page, tmp_path))[0] == "admitted", "the ticket is renewed")
+
+
 def test_the_drawn_modules_are_those_of_the_standard(
     rig: CentralRig, phone: Callable[..., Any]
 ) -> None:

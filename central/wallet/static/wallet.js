@@ -106,6 +106,7 @@ async function compare(link) {
     Object.assign(mine, { title: told.title, id: told.id });
     await keep(mine);
     show(mine);
+    if (mine.issuer !== told.issuer) await renew(mine, told);
   } else if (here && mine.pair) await bind(link, told); // the answer was lost
   else await offer(link, told, mine);
 }
@@ -119,6 +120,16 @@ async function offer(link, told, mine) {
   if (!able && !was) return old(link, told);
   const buttons = able ? [[told.key || was ? "moveHere" : "moveDo", () => bind(link, told)]] : [];
   say(was ? "gone" : told.key ? "elsewhere" : "move", when, buttons, Boolean(was));
+}
+
+/** Another key signs tickets now: get this one signed by that. Without an answer it stays as it is. */
+async function renew({ link, pair, key }, told) {
+  const begun = turn;
+  try {
+    const signed = pair ? ask("bind", { link, ...(await proofOf(pair, told.event)) }) : ask("copyable", { link });
+    const answer = await signed;
+    if (begun === turn) await take(link, pair, key, answer);
+  } catch { /* asked again with the next look */ }
 }
 
 function stays(link, told) {
@@ -160,7 +171,7 @@ async function copyable(link) {
 
 async function take(link, pair, key, told) {
   const ticket = Uint8Array.from(atob(told.ticket), (character) => character.charCodeAt(0));
-  const mine = { link, pair, key, ticket, title: told.title, id: told.id, offset: told.offset ?? 0 };
+  const mine = { link, pair, key, ticket, issuer: told.issuer, title: told.title, id: told.id, offset: told.offset ?? 0 };
   await keep(mine).catch(() => {}); // a browser without storage shows it until the page is closed
   others(await allKept().catch(() => []), link);
   show(mine);
