@@ -58,7 +58,7 @@ class ClaimDesk:
             }
             if showing.unlisted:
                 claim["unlisted"] = True
-            if self.kind == "pretix" and showing.unlisted and (code := showing.code):
+            if self.kind == "pretix" and (code := showing.code):
                 claim["code"] = code.decode(errors="replace")
             if before := self._turned_back.pop((key, showing.check_in_list), None):
                 claim["instead_of"] = before[0].hex()

@@ -67,8 +67,7 @@ class PretixAuthority:
         """See `Authority`."""
         end = self._monotonic() + seconds
         place = self._places.find(claim.list, claim.ticket_key)
-        code = claim.code if place is not None and place.position is None else None
-        if place is None or (place.position is None and code is None):
+        if place is None or (place.position is None and claim.code is None):
             return Unreachable()  # nothing of it is known there by a name that we have
         self._leaves(claim.presentation)
         try:
@@ -78,7 +77,7 @@ class PretixAuthority:
                 claim.presentation,
                 claim.direction,
                 claim.at,
-                code=code,
+                code=claim.code,  # its number would not tell that the ticket has another one now
                 seconds=max(0.001, end - self._monotonic()),
             )
         except (ServerFault, DeviceRevoked):  # what it was shows in the probes and the next round

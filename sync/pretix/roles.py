@@ -12,7 +12,7 @@ from sync.pretix.errors import DeviceRevoked, Loading, ScansParked, TooManyReque
 from sync.pretix.server import PretixServer
 from sync.pull import PERIOD, Puller
 from sync.roles import Roles
-from sync.rounds import LOOK, Wait
+from sync.rounds import Wait
 from tickets.errors import GateError
 from tickets.keyring import Keyring
 
@@ -86,6 +86,7 @@ class PretixRoles(Roles):
             wait=wait,
             monotonic=monotonic,
         )
+        self._forgot: dict[str, object] = {}
         self._forgot_at = float("-inf")
         self._shown = 0
 
@@ -112,14 +113,15 @@ class PretixRoles(Roles):
     def _let_forget(self) -> None:
         """Tell scanner which records are answered for: their codes are deleted."""
         epoch, now = self._reader.epoch, self._monotonic()
-        if not epoch or (now - self._forgot_at < _TELL_EVERY and self._reader.waiting):
+        if not epoch:
             return
-        if now - self._forgot_at < LOOK:
-            return
-        self._forgot_at = now
         up_to = self._mirror.position(f"records/{epoch.hex()}")
         seqs = sorted(self._mirror.acknowledged(epoch))[:_MOST_SEQS]
-        self._send({"acknowledged": {"epoch": epoch.hex(), "up_to": up_to, "seqs": seqs}})
+        told = {"epoch": epoch.hex(), "up_to": up_to, "seqs": seqs}
+        if told == self._forgot and now - self._forgot_at < _TELL_EVERY:
+            return
+        self._forgot, self._forgot_at = told, now
+        self._send({"acknowledged": told})
 
     def _look_for_withdrawal(self, error: GateError) -> None:
         if isinstance(error, DeviceRevoked):

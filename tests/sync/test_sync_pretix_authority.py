@@ -74,7 +74,8 @@ def p(number: int) -> bytes:
     return bytes([number]) * 16
 
 
-def test_a_claim_is_an_unforced_check_in_by_position(desk):
+def test_a_claim_is_an_unforced_check_in(desk):
+    """By its number where nobody tells the code."""
     assert desk.claim(1) == Granted()
     [(call, body)] = desk.server.scans.asked
     assert (call, body["force"], body["nonce"]) == ("redeem", False, p(1).hex())
@@ -96,6 +97,13 @@ def test_a_reason_of_the_server_is_told_by_our_name(desk):
 def test_a_ticket_that_is_gone_is_unknown(desk):
     desk.order["positions"][0]["canceled"] = True
     assert desk.claim(1) == Refused("unknown")
+
+
+def test_what_was_shown_is_what_is_asked_for(desk):
+    """A code that was swapped since the last download is refused; its ticket's number is not."""
+    desk.order["positions"][0]["secret"] = "new"
+    assert desk.claim(1, code="s1") == Refused("unknown")
+    assert desk.claim(2, code="new") == Granted()
 
 
 def test_a_signed_ticket_on_no_list_is_asked_for_by_its_code(desk):
