@@ -156,7 +156,7 @@ def test_trying_again_and_again_uses_up_no_files(tmp_path: Path, damaged: str) -
         with pytest.raises(JournalUnavailable):
             again.journal()
         held.append(len(list(Path("/proc/self/fd").iterdir())))
-    assert held[0] == held[2]
+    assert held[2] <= held[0]  # fewer: those of other tests were let go
 
 
 def test_lies_end_a_few_journals_and_no_more(tmp_path: Path) -> None:
