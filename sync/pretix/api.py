@@ -23,7 +23,7 @@ from sync.pretix.errors import (
     TokenUnknown,
     TooManyRequests,
 )
-from sync.pretix.wire import Page
+from sync.pretix.wire import STAMP, Page
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _Row = TypeVar("_Row", bound=BaseModel)
@@ -142,7 +142,7 @@ class Pretix:
             page.results,
             page.count,
             page.next is not None,
-            headers.get("X-Page-Generated", ""),
+            _stamp(headers.get("X-Page-Generated", "")),
             headers.get("Last-Modified", ""),
         )
 
@@ -213,7 +213,7 @@ class Pretix:
             seconds = float(reply.headers.get("Retry-After", ""))
         except ValueError:  # a date, or nothing
             seconds = _PAUSE
-        seconds = min(max(seconds, 1.0), _LONGEST_PAUSE)
+        seconds = min(seconds, _LONGEST_PAUSE) if seconds >= 1.0 else 1.0  # nan is neither
         with self._lock:
             self._paused_until = self._monotonic() + seconds
         return TooManyRequests(self.url, seconds)
@@ -231,6 +231,14 @@ class Pretix:
         with self._lock:
             self._contact = now
             self._dated = (at, now) if at is not None else self._dated
+
+
+def _stamp(told: str) -> str:
+    """When a page was made; empty: the server, or what stands before it, told no time."""
+    try:
+        return STAMP.validate_python(told)
+    except ValidationError:
+        return ""
 
 
 def _dated(reply: Reply) -> float | None:

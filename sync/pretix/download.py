@@ -76,6 +76,7 @@ class Download:
         self._api, self._staging, self._intake = api, staging, intake
         self._organizer, self._monotonic = organizer, monotonic
         self._until = float("inf")
+        self._trial = False
         self.loading: Loading | None = None
         """How far the full download is that goes on; None: there is none."""
 
@@ -91,12 +92,15 @@ class Download:
 
     # -- orders --------------------------------------------------------------------------------
 
-    def orders(self, event: str, asks: Asks) -> None:
+    def orders(self, event: str, asks: Asks, trial: bool = False) -> None:
         """Take in what changed of an event's orders.
 
+        Args:
+            trial: The event is in test mode: its test orders count.
         Raises:
             OutOfTime: the full download goes on at the next round.
         """
+        self._trial = trial
         if stamp := self._staging.note(f"{event}/stamp"):
             self._orders_since(event, asks, stamp)
         else:
@@ -149,7 +153,8 @@ class Download:
         self, event: str, asks: Asks, query: list[tuple[str, str]]
     ) -> Listed[wire.Order]:
         fields = [*FIELDS, "positions.answers"] if asks else FIELDS
-        query += [("include_canceled_positions", "true"), ("testmode", "false")]
+        query += [("include_canceled_positions", "true")]
+        query += [] if self._trial else [("testmode", "false")]
         query += [("include", field) for field in fields]
         path = event_path(self._organizer(), event, "orders/")
         return self._page(wire.Order, path, query, f"the orders of {event}")

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from tickets.links import MOST_LINKS, link_rows
 from tickets.rows import Status, Ticket, pack
 
+_GONE = int(Status.CANCELLED)
+
 
 def settle(base: sqlite3.Connection, keys: Iterable[bytes]) -> None:
     """Make the rows of these codes anew, and note each row that is another than before."""
@@ -55,8 +57,12 @@ def _rows(base: sqlite3.Connection, key: bytes) -> Iterator[Ticket]:
 
 
 def _addons(base: sqlite3.Connection, position: int) -> list[bytes]:
-    """Also cancelled ones: the gate judges them by their own rows."""
-    query = "SELECT key FROM position WHERE parent = ? ORDER BY id LIMIT ?"
+    """Of those that were cancelled alone the server knows nothing; with the order, all were."""
+    query = (
+        "SELECT addon.key FROM position addon JOIN position ticket ON ticket.id = addon.parent"
+        f" WHERE ticket.id = ? AND (addon.flags & {_GONE} = 0 OR ticket.flags & {_GONE} <> 0)"
+        " ORDER BY addon.id LIMIT ?"
+    )
     return [key for (key,) in base.execute(query, (position, MOST_LINKS))]
 
 

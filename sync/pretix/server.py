@@ -272,11 +272,12 @@ class PretixServer:
 
     def _orders(self, catalog: Catalog) -> None:
         slug, asks = catalog.event.slug, catalog.asks
-        asked = repr(sorted((item, sorted(questions)) for item, questions in asks.items()))
+        told = sorted((item, sorted(questions)) for item, questions in asks.items())
+        asked = repr((told, catalog.event.testmode))
         if self._staging.note(f"{slug}/asks") != asked:  # each ticket is to be judged anew
             self._download.refetch(slug)
             self._staging.put(f"{slug}/asks", asked)
-        self._download.orders(slug, asks)
+        self._download.orders(slug, asks, catalog.event.testmode)
 
     def _publish(self) -> None:
         """Rules before tickets, so that they name each kind; none of it keeps back what follows.

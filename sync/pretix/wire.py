@@ -7,12 +7,27 @@ Source: REST API of pretix 2026.8: devices, events, check-in lists, orders, reus
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 _Id = Annotated[int, Field(ge=1, lt=2**53)]
 _Slug = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[A-Za-z0-9._-]+$")]
 _Text = Annotated[str, Field(max_length=4096)]
-_Stamp = Annotated[str, Field(min_length=10, max_length=40, pattern=r"^[0-9T:.+Z-]+$")]
+
+
+def _is_stamp(value: str) -> str:
+    """Kept as it was written, and computed with later: what is none would end each later round."""
+    if not 2000 <= datetime.fromisoformat(value).year <= 9000 or value[10:11] != "T":
+        raise ValueError("no time of this age")
+    return value
+
+
+_Stamp = Annotated[
+    str,
+    Field(min_length=10, max_length=40, pattern=r"^[0-9T:.+Z-]+$"),
+    AfterValidator(_is_stamp),
+]
+STAMP: TypeAdapter[str] = TypeAdapter(_Stamp)
+"""A time as the server writes it, which it is asked by again."""
 Row = TypeVar("Row", bound=BaseModel)
 
 
@@ -88,6 +103,7 @@ class Event(_Model):
     date_to: AwareDatetime | None = None
     date_admission: AwareDatetime | None = None
     has_subevents: bool = False
+    testmode: bool = False
     valid_keys: dict[str, Annotated[list[_Text], Field(max_length=64)]] = {}
 
 

@@ -294,7 +294,10 @@ class FakePretix:
 
     def _resource(self, event: Json, name: str, query: Mapping[str, list[str]]) -> _Reply:
         field = {"orders": "datetime", "revokedsecrets": "created", "blockedsecrets": "updated"}
-        body = self._paged(event[name], query, field.get(name, "id"))
+        rows = event[name]
+        if name == "orders" and query.get("testmode") == ["false"]:
+            rows = [row for row in rows if not row.get("testmode")]
+        body = self._paged(rows, query, field.get(name, "id"))
         if name in ("items", "questions", "subevents"):
             return 200, body, {"Last-Modified": event["modified"]}
         return 200, body, self._generated()

@@ -17,8 +17,9 @@ SAME: dict[str, frozenset[Reason]] = {
 } | {
     "invalid_time": frozenset({Reason.TOO_EARLY, Reason.TOO_LATE}),
     # The server does not find a ticket that is of another event, or for another date of a series:
-    # to it such a code is like any other text. The gate knows better, and tells the steward.
-    "invalid": frozenset({Reason.UNKNOWN, Reason.WRONG_EVENT, Reason.WRONG_LIST}),
+    # to it such a code is like any other text. Nor does it find a ticket that was cancelled while
+    # its order stands. The gate knows better, and tells the steward.
+    "invalid": frozenset({Reason.UNKNOWN, Reason.WRONG_EVENT, Reason.WRONG_LIST, Reason.CANCELLED}),
 }
 """What a server's word may be called here."""
 

@@ -222,6 +222,32 @@ def test_an_add_on_with_a_new_code_is_found_under_it(server, gate):
     assert gate.linked("ticket") == (gate.key("other"),)
 
 
+def test_an_add_on_that_was_cancelled_alone_makes_no_other_ambiguous(server, gate):
+    ticket = server.position("ticket")
+    extras = [server.position(f"extra-{n}", addon_to=ticket["id"]) for n in range(2)]
+    server.order("A", ticket, *extras)
+    gate.poll()
+    server.order("A", ticket, extras[0] | {"canceled": True}, extras[1])
+    gate.poll(seldom=False)
+    assert gate.linked("ticket") == (gate.key("extra-1"),)
+    server.order("A", status="c")
+    gate.poll(seldom=False)
+    assert gate.linked("ticket") == (gate.key("extra-0"), gate.key("extra-1"))
+
+
+def test_test_orders_count_as_long_as_the_event_is_in_test_mode(server, gate):
+    """As long as the shop is tried; what was tried opens no gate of a live one."""
+    server.events[EVENT]["testmode"] = True
+    server.order("A", server.position("tried"), testmode=True)
+    gate.poll()
+    assert flags(gate, "tried") == Status(0)
+    server.events[EVENT]["testmode"] = False
+    server.order("B", server.position("bought"))
+    gate.poll()
+    assert gate.row("tried") is None
+    assert flags(gate, "bought") == Status(0)
+
+
 def test_a_medium_stands_for_its_tickets(server, gate):
     position = server.position("s1")
     server.order("A", position)

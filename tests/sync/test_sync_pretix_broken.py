@@ -247,6 +247,32 @@ def test_a_pause_that_the_server_asks_for_is_kept(server, gate):
     assert poll(gate) is None
 
 
+@pytest.mark.parametrize("told", ["", "yesterday", "-" * 12, "0001-01-01T00:00:00+00:00"])
+def test_a_time_that_is_none_is_not_asked_by_again(server, gate, told):
+    """Computed with, it would end every later round, and each restart after it."""
+    fill(server, 1)
+    server.stamp = lambda: told
+    for _ in range(2):
+        assert poll(gate) is None
+    assert not missing(gate, 1)
+
+
+def test_a_withdrawn_code_with_a_time_that_is_none_is_named(server, gate):
+    fill(server, 1)
+    poll(gate)
+    server.events[EVENT]["revokedsecrets"] = [{"id": 1, "secret": "x", "created": "T" * 12}]
+    assert isinstance(poll(gate), AnswerMalformed)
+    assert not missing(gate, 1)
+
+
+@pytest.mark.parametrize("again", ["1e999", "nan", "-5", "99999999", "Thu, 01 Jan 2026"])
+def test_a_pause_has_an_end_however_long_it_is_asked_for(server, gate, again):
+    server.refuse["orders/"], server.retry_after = (429, {}), again
+    fault = poll(gate)
+    assert isinstance(fault, TooManyRequests)
+    assert 1 <= fault.seconds <= 300
+
+
 def test_one_event_taken_away_leaves_the_others_up_to_date(server, tmp_path):
     server.add_event("second")
     gate = PretixGate(tmp_path, server.url, server.token, events=("demo", "second"))

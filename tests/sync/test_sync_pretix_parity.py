@@ -130,6 +130,8 @@ def test_every_recorded_verdict_is_the_gates_own(synced: tuple[str, Synced]) -> 
         ticket = PLAN.event(scan.event).ticket(scan.ticket)
         if scan.gate != place or scan.ignore_unpaid or ticket.source_type != "barcode":
             continue
+        if scan.ticket == "test-mode":
+            continue  # on purpose: test orders of a live shop open no gate
         if f"{scan.list} ({scan.event})" not in here.books.policy.lists:
             continue  # of a page that was not recorded
         judged += 1
