@@ -87,9 +87,11 @@ _LASTING = select(journal.c.highest).where(
 
 
 def _missing(connection: Connection, name: str, epoch: bytes) -> list[list[int]]:
-    """First and last numbers of the first gaps of a journal."""
+    """First and last numbers of the first gaps of a journal, under all enrolments of its gate."""
+    gate = select(device.c.gate).where(device.c.device == name).scalar_subquery()
+    same = select(device.c.device).where(device.c.gate == gate)
     here = [
-        select(table.c.seq).where(table.c.device == name, table.c.epoch == epoch)
+        select(table.c.seq).where(table.c.device.in_(same), table.c.epoch == epoch)
         for table in (record, parked)
     ]
     seqs = here[0].union(here[1].where(parked.c.seq.is_not(None))).subquery()
@@ -98,6 +100,16 @@ def _missing(connection: Connection, name: str, epoch: bytes) -> list[list[int]]
     gaps_ = select(pairs.c.before, pairs.c.seq).where(pairs.c.seq - pairs.c.before > 1)
     rows = connection.execute(gaps_.order_by(pairs.c.seq).limit(MOST_GAPS))
     return [[row.before + 1, row.seq - 1] for row in rows]
+
+
+def _had_before(connection: Connection, caller: Caller, epoch: bytes) -> int:
+    """Records of this journal that came under an earlier enrolment of the same gate."""
+    earlier = select(device.c.device).where(
+        device.c.gate == caller.gate, device.c.device != caller.device
+    )
+    query = select(func.coalesce(func.max(journal.c.received), 0))
+    count = query.where(journal.c.epoch == epoch, journal.c.device.in_(earlier))
+    return int(connection.execute(count).scalar_one())
 
 
 def _slices(batch: Sequence[object]) -> Iterator[Sequence[object]]:
@@ -153,6 +165,8 @@ class _Upload:
         self._epoch = epoch
         self._seen = 0
         self._highest = 0
+        self._before = 0
+        """Records of the journal that came before this device's first."""
         self._known: dict[int, tuple[bytes, bytes]] = {}
         """Hash and prev of the records at or beside a number, by number."""
         self._foreign: set[bytes] = set()
@@ -174,6 +188,8 @@ class _Upload:
             self._connection = connection
             self._look_up(told[0], told[1])
             self._heads = Heads(connection, self._caller, self._now, told[4])
+            if self._heads.farthest is None:
+                self._before = _had_before(connection, self._caller, self._epoch)
             for head in heads:
                 held = self._known.get(head.seq)
                 self._heads.take(head, held[0] if held else None)
@@ -346,9 +362,10 @@ class _Upload:
 
     def _note_journal(self) -> None:
         """Keep how complete the journal is: fewer records than the highest number is a gap."""
-        row = {"device": self._caller.device, "epoch": self._epoch, "received": self._seen}
+        row: dict[str, Any] = {"device": self._caller.device, "epoch": self._epoch}
         row |= {"highest": self._highest, "now": self._now}
-        row["gap_since"] = None if self._seen >= self._highest else self._now
+        row["received"] = received = self._seen + self._before
+        row["gap_since"] = None if received >= self._highest else self._now
         self._connection.execute(_journal_grows(self._connection.dialect.name), row)
         contact = update(device).where(device.c.device == self._caller.device)
         self._connection.execute(contact.values(last_contact=self._now))

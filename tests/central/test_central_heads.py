@@ -177,6 +177,23 @@ def test_records_missing_for_long_are_asked_for(
     assert "missing" not in north.send(last)
 
 
+def test_what_came_before_a_new_enrolment_is_not_missing(
+    rig: CentralRig, north: Device, clock: FakeClock
+) -> None:
+    """A withdrawn gate goes on with its journal under a new key: the server has what it had."""
+    north.upload(*(north.record(Kind.MODE) for _ in range(3)))
+    anew = Device(north.client, rig.enrol_token(north.gate), north.gate)
+    anew.epoch, anew.seq, anew.head = north.epoch, north.seq, north.head
+    anew.upload(anew.record(Kind.MODE))
+    clock.advance(61.0)
+    assert alarms(rig) == set()
+    lost, last = anew.record(Kind.MODE), anew.record(Kind.MODE)
+    assert "missing" not in anew.send(last)
+    clock.advance(61.0)
+    assert anew.send(last)["missing"] == [[lost["seq"], lost["seq"]]]
+    assert alarms(rig) == {"gap"}
+
+
 def beat(gate: Device, boot: object, epoch: str = "") -> None:
     """A heartbeat of one run of the gate."""
     health = {"boot": boot, "journal": {"epoch": epoch}}
