@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tickets.rows import Status
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -54,6 +56,11 @@ class Places:
             return None
         at = next((entry for entry in lists if entry[0] == event), lists[0])
         return Place(*at, position if at[0] == event else None)
+
+    def cancelled(self, position: int) -> bool:
+        """Whether a ticket was cancelled, as last downloaded."""
+        rows = self._ask("SELECT flags FROM position WHERE id = ?", position)
+        return bool(rows and rows[0][0] & int(Status.CANCELLED))
 
     def sold(self, position: int) -> Sold | None:
         """What a ticket is; None: it is gone."""

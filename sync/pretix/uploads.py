@@ -174,12 +174,20 @@ class Uploads:
     def _redeem(
         self, place: Place, presentation: bytes, direction: str, at: float, code: _Code
     ) -> Said | None:
-        """By its number; by its code where that is not known, or the position is gone."""
+        """By its number; by its code where that is not known, or cannot be found any more.
+
+        A cancelled ticket goes by its code at once: a number that is not found leaves a failed scan
+        of the same nonce, and of two rows pretix annuls none.
+        """
+        redeem = partial(self._check_ins.redeem, place, presentation, direction, at, force=True)
         said = None
-        if place.position is not None:
-            said = self._check_ins.redeem(place, presentation, direction, at, force=True)
-        if (said is None or not said.known) and (text := _text(code())) is not None:
-            said = self._check_ins.redeem(place, presentation, direction, at, code=text, force=True)
+        if place.position is None or self._places.cancelled(place.position):
+            text = _text(code())
+            said = redeem(code=text) if text is not None else None
+        if said is None and place.position is not None:
+            said = redeem()
+            if not said.known and (text := _text(code())) is not None:
+                said = redeem(code=text)
         return said
 
     def _double(
