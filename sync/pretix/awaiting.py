@@ -15,7 +15,14 @@ from store.withdrawn import read_mark
 from sync.errors import ServerFault
 from sync.http import Http, back_off
 from sync.link import Link, ScannerBabbles, ScannerGone
-from sync.pretix.enrolment import Enrolment, initialize, load, read_handshake
+from sync.pretix.enrolment import (
+    IDENTITY_FILE,
+    Enrolment,
+    initialize,
+    load,
+    read_handshake,
+    save,
+)
 from sync.pretix.errors import (
     DeviceRevoked,
     PretixIdentityMissing,
@@ -62,6 +69,8 @@ class Awaiting:
             IdentityDamaged: a saved one cannot be read.
         """
         found, mark = load(self._directory), read_mark(self._directory)
+        if found is not None and not (self._directory / IDENTITY_FILE).exists():
+            save(self._directory, found)  # the power went between the two files
         token = self._config.server.token
         if found is None and mark is not None:
             self._fault = DeviceRevoked(self._http.url)

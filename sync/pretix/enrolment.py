@@ -36,6 +36,7 @@ from tickets.keys import EVENT_KEY_BYTES
 HANDSHAKE_VERSION = 1
 """Of set-up codes that this version understands."""
 PRETIX_FILE = "pretix.json"
+IDENTITY_FILE = "identity.json"
 _SECONDS = 30.0
 
 
@@ -128,7 +129,7 @@ def save(directory: Path, enrolment: Enrolment) -> None:
         "organizer": enrolment.organizer,
         "profile": enrolment.profile,
     }
-    replace_durably(directory / "identity.json", json.dumps(public).encode(), mode=0o640)
+    replace_durably(directory / IDENTITY_FILE, json.dumps(public).encode(), mode=0o640)
 
 
 def initialize(

@@ -248,6 +248,16 @@ def test_a_code_of_a_strangers_organizer_at_our_server_is_refused(server, places
     assert load(places[0]) is None
 
 
+def test_an_enrolment_that_a_power_cut_broke_off_is_finished_at_the_next_start(server, places):
+    """The token is used up: without this scanner would wait for an enrolment for ever."""
+    enrol(server, places[0])
+    before = (places[0] / "identity.json").read_bytes()
+    (places[0] / "identity.json").unlink()
+    found = awaiting(server, *places, 'organizer = "big"').enrolment()
+    assert found == load(places[0])
+    assert (places[0] / "identity.json").read_bytes() == before
+
+
 # Revoked
 
 
