@@ -42,8 +42,13 @@ class Call:
 
     def value(self, situation: Situation) -> object:
         """The result. Raises what Python's operators raise."""
+        return situation.once(id(self), lambda: self._computed(situation))
+
+    def _computed(self, situation: Situation) -> object:
         given = [a.value(situation) if isinstance(a, Call) else a for a in self.arguments]
-        return self.function(situation, *given) if self.situated else self.function(*given)
+        if not self.situated:
+            return self.function(*given)
+        return situation.once((self.function, *given), lambda: self.function(situation, *given))
 
     def calls(self) -> "Iterator[Call]":
         """This call and all below it."""

@@ -1,7 +1,7 @@
 """What a pretix rule may ask: the ticket, the gate, the time, and what the ticket did before."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
 from admission.direction import Direction
@@ -31,10 +31,24 @@ class Situation:
     gate: int | None = None
     uses: tuple[Use, ...] = ()
     """What counts on the check-in list, in its order."""
+    _known: dict[Hashable, object] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def once(self, name: Hashable, compute: Callable[[], object]) -> object:
+        """What `compute` says, asked once: a rule may ask a thousand times of a thousand uses."""
+        if name not in self._known:
+            self._known[name] = compute()
+        return self._known[name]
 
     @property
     def entries(self) -> list[datetime]:
         """When the ticket entered, UTC."""
+        found = self.once("entries", self._entries)
+        assert isinstance(found, list)
+        return found
+
+    def _entries(self) -> list[datetime]:
         entries = (use.at for use in self.uses if use.direction is Direction.ENTRY)
         return [datetime.fromtimestamp(at, UTC) for at in entries]
 

@@ -439,6 +439,24 @@ def test_a_chain_of_any_length_refuses_at_worst(operator: str) -> None:
     assert told.startswith("the rule fails")
 
 
+def test_what_a_rule_asks_a_thousand_times_is_computed_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a season's uses each answer takes a millisecond, and the lane waits."""
+    asked: list[int] = []
+
+    def days(here: Situation, entries: list[datetime]) -> int:
+        asked.append(len(entries))
+        return len(entries)
+
+    monkeypatch.setattr(Situation, "days", days)
+    rules: object = {"<": [var("entries_days"), 0]}
+    for _ in range(MAX_DEPTH - 2):
+        rules = {"or": [rules, *[{"<": [var("entries_days"), 0]}] * 10]}
+    assert why(rules) == "days with an entry so far: 0"
+    assert asked == [0]
+
+
 @given(st.floats())
 def test_no_time_of_a_use_raises(when: float) -> None:
     """They come from other gates and from the server."""
