@@ -74,7 +74,7 @@ def test_a_withdrawn_gate_admits_nobody_and_holds_nothing(
     until(lambda: scanner.poll() is not None, "scanner to end")
     assert left(gate.state / "sync") == {"withdrawn.json", "lock"}
     kept = left(gate.state / "scanner")
-    assert kept - {"journal.db-wal", "journal.db-shm"} == {"journal.db", "lock"}
+    assert kept - {"journal.db-wal", "journal.db-shm"} == {"journal.db", "lock", "serials.json"}
     gate.start()
     assert gate.fault("not_ready") == "the organiser has withdrawn this gate"
     until(lambda: gate.parts["sync"].poll() is None, "sync to wait for a token")
