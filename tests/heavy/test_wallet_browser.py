@@ -351,6 +351,27 @@ def test_a_family_has_its_tickets_on_one_phone(
     assert codes[0] != codes[1]
 
 
+def test_two_windows_of_one_phone_make_one_move(
+    rig: CentralRig, phone: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Each would make a key of its own, and one of them would lose its ticket to the other."""
+    rig.import_csv("id\nW1\n")
+    settings = Settings(time.time() + 3600, "Summer Fair 2026")
+    link = dict(make_links(rig.central, rig.url, settings))["W1"]
+    first = phone(link)
+    second = first.context.new_page()
+    second.goto(link)
+    press = "(at) => { setTimeout(() => document.getElementById('do').click(), at - Date.now()); }"
+    for page in (first, second):
+        page.wait_for_selector("#do:visible")
+    at = time.time() * 1000 + 1000
+    for page in (first, second):
+        page.evaluate(press, at)
+    for page in (first, second):
+        page.wait_for_selector("#code:visible")
+    assert binding.look(rig.central, link.partition("#")[2]).moves == 1
+
+
 SIGNED_BY_A_KEY_BEFORE = """async () => {
   const database = await new Promise((done) => {
     const asked = indexedDB.open("admit-wallet", 1);

@@ -1,6 +1,6 @@
 // Keeps the page for when there is no network: all of its files together, of one version, and nothing else.
 // A test says what VERSION has to be: it names what is in the files.
-const VERSION = "949b1afe4976ec64";
+const VERSION = "559b1434282f73b1";
 const FILES = ["./", "icon.svg", "keep.js", "qr.js", "ticket.js", "wallet.css", "wallet.js", "words.js"];
 const NAME = `admit-wallet-${VERSION}`;
 

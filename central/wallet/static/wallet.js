@@ -143,7 +143,12 @@ function old(link, told, name = "old") {
   if (told?.key) at("then").textContent += ` ${word("elsewhere")} ${word("elsewhereThen", { time: time(told.moved) })}`;
 }
 
-async function bind(link, told) {
+/** One window at a time: two would make a key each, and one of them lose the ticket to the other. */
+function bind(link, told) {
+  return navigator.locks ? navigator.locks.request(link, () => bindAlone(link, told)) : bindAlone(link, told);
+}
+
+async function bindAlone(link, told) {
   let pair, proven;
   try {
     pair = (await kept(link))?.pair ?? (await newKey());
