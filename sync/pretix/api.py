@@ -199,7 +199,7 @@ class Pretix:
             return AnswerMalformed(self.url, f"a redirect ({reply.status})")
         if reply.status == 429:
             return self._pause(reply)
-        said = detail(reply.body)
+        said = detail(reply.body).replace(self._token(), "********")
         if reply.status == 401 and said == _REVOKED:
             return DeviceRevoked(self.url)
         if reply.status == 401:
@@ -266,7 +266,9 @@ def detail(body: bytes) -> str:
         said = said.get("detail") or next(iter(said.values()), "")
     if isinstance(said, list):
         said = said[0] if said else ""
-    return str(said)[:300] if isinstance(said, str) else ""
+    if not isinstance(said, str):
+        return ""
+    return "".join(sign if sign.isprintable() else " " for sign in said[:300])
 
 
 def event_path(organizer: str, event: str, resource: str = "") -> str:

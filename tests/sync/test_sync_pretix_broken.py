@@ -273,6 +273,14 @@ def test_a_pause_has_an_end_however_long_it_is_asked_for(server, gate, again):
     assert 1 <= fault.seconds <= 300
 
 
+def test_a_server_that_says_our_token_back_or_draws_on_the_log_is_quoted_without(server, gate):
+    said = f"no {server.api_token}\x1b[2J\nfine"
+    server.refuse["orders/"] = (403, {"detail": said})
+    fault = poll(gate)
+    assert isinstance(fault, PretixRefused)
+    assert "no ******** [2J fine" in fault.cause
+
+
 def test_one_event_taken_away_leaves_the_others_up_to_date(server, tmp_path):
     server.add_event("second")
     gate = PretixGate(tmp_path, server.url, server.token, events=("demo", "second"))
