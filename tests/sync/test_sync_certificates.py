@@ -3,8 +3,6 @@
 Real TLS on loopback, with certificates made here.
 """
 
-import datetime
-import ipaddress
 import socket
 import ssl
 import threading
@@ -14,58 +12,29 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from sync.answers import Pong
 from sync.certificates import CertificateRefused, pin_of, written
 from sync.http import Http
+from tests.rigs.certificates_rig import (
+    AUTHORITY,
+    DAY,
+    NOW,
+    SERVER,
+    authority_file,
+    certificate,
+    der,
+    shows,
+)
 
-Key = ec.EllipticCurvePrivateKey
-NOW = datetime.datetime.now(datetime.UTC)
-DAY = datetime.timedelta(days=1)
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
-
-
-def named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-
-
-def certificate(
-    key: Key,
-    *,
-    signer: Key | None = None,
-    address: str = "127.0.0.1",
-    since: datetime.datetime = NOW - DAY,
-    until: datetime.datetime = NOW + DAY,
-) -> x509.Certificate:
-    """Of the server; signed by an authority's key, or by its own."""
-    issuer = named("authority" if signer else "server")
-    builder = x509.CertificateBuilder(issuer, named("server"), key.public_key())
-    alone = signer is None
-    builder = builder.serial_number(x509.random_serial_number())
-    builder = builder.not_valid_before(since).not_valid_after(until)
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
-    builder = builder.add_extension(alternative, critical=False)
-    builder = builder.add_extension(x509.BasicConstraints(alone, None), critical=True)
-    return builder.sign(signer or key, hashes.SHA256())
-
-
-AUTHORITY, SERVER = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
 Serve = Callable[[x509.Certificate], str]
 
 
 @pytest.fixture
 def ca_file(tmp_path: Path) -> Path:
     """The authority's own certificate."""
-    builder = x509.CertificateBuilder(
-        named("authority"), named("authority"), AUTHORITY.public_key(), 1, NOW - DAY, NOW + DAY
-    ).add_extension(x509.BasicConstraints(True, None), critical=True)
-    made = builder.sign(AUTHORITY, hashes.SHA256())
-    path = tmp_path / "ca.pem"
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    return path
+    return authority_file(tmp_path / "ca.pem")
 
 
 @pytest.fixture
@@ -80,12 +49,8 @@ def serve(tmp_path: Path, heard: list[bytes]) -> Iterator[Serve]:
     listeners: list[socket.socket] = []
 
     def start(made: x509.Certificate) -> str:
-        pem = serialization.Encoding.PEM
-        plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        path = tmp_path / "server.pem"
-        path.write_bytes(SERVER.private_bytes(pem, *plain) + made.public_bytes(pem))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
+        shows(context, made, tmp_path / "server.pem")
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
         threading.Thread(target=answer, args=(listener, context, heard), daemon=True).start()
@@ -118,10 +83,6 @@ def ask(url: str, ca_file: Path | None = None, pins: tuple[bytes, ...] = ()) -> 
         warnings.simplefilter("error")
         http = Http(url, ca_file, pins=pins)
         return http.ask(Pong, "GET", "/v1/ping", bearer="bearer-of-today", seconds=10.0)
-
-
-def der(made: x509.Certificate) -> bytes:
-    return made.public_bytes(serialization.Encoding.DER)
 
 
 def test_the_servers_own_authority_vouches_for_it(serve: Serve, ca_file: Path) -> None:
