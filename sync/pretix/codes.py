@@ -13,8 +13,8 @@ from tickets.sealing import NotSealedForUs, open_sealed
 
 log = logging.getLogger(__name__)
 _PATIENCE = 5.0
-MOST = 40
-"""Codes of one question: the longest of them fill one message."""
+MOST = 30
+"""Codes of one question: of the longest there are, so many fit into one message."""
 
 
 class Codes:

@@ -1,5 +1,6 @@
 """Records of a gate at pretix: each scan once, with its outcome, or parked with a reason."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,9 +9,12 @@ from typing import Any
 import pytest
 
 from store.mirror import Intent
+from store.outbox_secret import MOST_SEALED
 from store.records import GENESIS, Entry, Kind, Record, chain_hash, entry_to_json
 from sync.errors import ServerFault
+from sync.link import MOST_MESSAGE
 from sync.pretix.checkins import moment, printable
+from sync.pretix.codes import MOST
 from sync.pretix.errors import PretixRefused, TooManyRequests
 from tests.rigs.fake_pretix import EVENT, FakePretix
 from tests.rigs.pretix_gate import PretixGate
@@ -190,6 +194,12 @@ def test_a_ticket_whose_position_is_gone_goes_up_by_its_code(bench):
     bench.shelf.codes[1] = b"s1"
     assert bench.push() == [(1, "stored"), (2, "stored")]
     assert [body["name"] for _, body in bench.server.scans.asked][1] == "s1"
+
+
+def test_the_longest_codes_of_one_question_fit_into_one_message():
+    """A stranger's large codes, shown while the link is down, would hold up all scans for ever."""
+    codes = {str(2**40 + seq): bytes(MOST_SEALED).hex() for seq in range(MOST)}
+    assert len(json.dumps({"sealed": codes})) <= MOST_MESSAGE
 
 
 def test_what_nothing_names_is_parked_with_the_reason_and_holds_up_none(bench):
