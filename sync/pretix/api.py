@@ -113,7 +113,7 @@ class Pretix:
             ServerFault: it was not judged at all; ask again later.
         """
         reply = self._ask("POST", path, body=body, seconds=seconds)
-        if reply.status in (400, 404) and _is_json(reply.body):  # else it is not pretix who says so
+        if reply.status in (400, 404) and _is_of_pretix(reply):
             self._in_contact(reply)
             return reply
         return self._good(reply, what)
@@ -249,11 +249,15 @@ def _dated(reply: Reply) -> float | None:
         return None
 
 
-def _is_json(body: bytes) -> bool:
+def _is_of_pretix(reply: Reply) -> bool:
+    """Whether pretix itself may have refused so; a gateway before it finds nothing either."""
     try:
-        return isinstance(json.loads(body), dict | list)
+        said = json.loads(reply.body)
     except (ValueError, RecursionError):
         return False
+    if reply.status == 404:
+        return isinstance(said, dict) and "detail" in said
+    return isinstance(said, dict | list)
 
 
 def detail(body: bytes) -> str:

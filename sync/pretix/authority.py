@@ -184,9 +184,7 @@ def _result(said: Said, place: Place, at: float) -> ClaimResult:
         return Granted()
     if said.reason == _USED:
         return _taken(said, place, at)
-    if not said.known:
-        return Refused(FROM_PRETIX["invalid"].value)
-    reason = FROM_PRETIX.get(said.reason)
+    reason = FROM_PRETIX.get(said.reason)  # 404 without one: of the list or event, not the ticket
     if reason is None:
         log.error("pretix cannot judge a claim at list %d: %s", place.list, said.words)
         return Unreachable()

@@ -131,6 +131,15 @@ def test_a_server_that_does_not_judge_is_no_answer(desk, status):
     assert desk.claim(1) == Unreachable()
 
 
+@pytest.mark.parametrize(
+    "said", [{"message": "no Route matched"}, {"detail": "No CheckinList matches."}, [], "no"]
+)
+def test_what_is_not_found_but_the_ticket_is_no_refusal(desk, said):
+    """A gateway whose server is being renewed would turn every guest away."""
+    desk.server.refuse["redeem"] = (404, said)
+    assert desk.claim(1) == Unreachable()
+
+
 def test_a_device_that_was_revoked_gets_no_answer_and_ends_elsewhere(desk):
     desk.server.revoked_device = True
     assert desk.claim(1) == Unreachable()

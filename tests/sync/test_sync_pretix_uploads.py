@@ -327,10 +327,11 @@ def test_a_server_that_has_enough_is_left_alone(bench):
     assert sum("redeem" in path for path in bench.server.asked) == 1
 
 
-def test_a_page_that_is_not_of_pretix_parks_nothing(bench):
+@pytest.mark.parametrize("said", [None, [], {"message": "no Route matched"}])
+def test_a_page_that_is_not_of_pretix_parks_nothing(bench, said):
     """A proxy's own 404 says nothing of the ticket."""
     bench.enter(p(1))
-    bench.server.refuse["redeem"] = (404, None)
+    bench.server.refuse["redeem"] = (404, said)
     with pytest.raises(PretixRefused):
         bench.push()
     bench.server.refuse.clear()
