@@ -79,6 +79,18 @@ class EventTakenAway(ServerFault):
         )
 
 
+class SigningKeyChanged(ServerFault):
+    """An event has another key for its signed codes than it had; its tickets were not."""
+
+    def __init__(self, event: str) -> None:
+        super().__init__(
+            f"pretix has another key for the signed codes of event {event} since a day or less: "
+            "codes of the earlier key that are not on the list here are refused",
+            "Ask the organiser whether that was meant: then guests with earlier codes need new "
+            "tickets, or the device the profile pretixSCAN; else somebody has changed the event",
+        )
+
+
 class EventMissing(ServerFault):
     """There is no such event at this organizer."""
 

@@ -46,7 +46,7 @@ class PretixPuller(Puller):
         completed = self.completed
         refused = super()._poll()
         if (fault := self._server.fault) is None:
-            return refused
+            return refused or self._server.notice
         self.completed = completed
         if isinstance(fault, _TO_WAIT_OUT):
             raise fault

@@ -34,6 +34,7 @@ from sync.pretix.errors import (
     TooManyKinds,
 )
 from sync.pretix.intake import Intake, microseconds
+from sync.pretix.key_change import KeyChange
 from sync.pretix.notary import Notary
 from sync.pretix.places import Places
 from sync.pretix.policy import check_lists, list_names, policy_of
@@ -110,6 +111,7 @@ class PretixServer:
         self._notary = Notary(
             staging, enrolment.notary, enrolment.event, directory, mirror=mirror, now=api.now
         )
+        self._key_change = KeyChange(staging, api.now)
         self._known: dict[str, Catalog] = {}
         self._looked: float | None = None
         self._profile = ""
@@ -118,6 +120,8 @@ class PretixServer:
         """Events that could not be looked at the last time, and why."""
         self.fault: GateError | None = None
         """Why the last round did not bring everything; None: it did."""
+        self.notice: GateError | None = None
+        """What is to be known of the server though everything came; None: nothing."""
 
     @property
     def url(self) -> str:
@@ -298,6 +302,7 @@ class PretixServer:
         if len(keys) > MAX_PRETIX_KEYS:
             raise TooManyKinds("keys of signed codes")
         self._notary.keyset(keys)
+        self.notice = self._key_change.look(catalogs)
 
     def _check(self, catalogs: Sequence[Catalog]) -> None:
         check_lists(catalogs, self._lists)

@@ -42,9 +42,10 @@ class PretixGate:
         lists: Sequence[str] = ("main",),
         signed_suffice: bool = False,
         codes: Codes | None = None,
+        http: Http | None = None,
     ) -> None:
         self.directory, self.now = directory, 1000.0
-        self.http = Http(url)
+        self.http = http or Http(url)
         enrolment = load(directory) or initialize(self.http, directory, token, NAME, None)
         self.badge = Badge(directory, enrolment)
         self.mirror = Mirror(directory / "mirror.db")
