@@ -181,6 +181,8 @@ class RecordAnswers(_Model):
     known: KnownHead | None = None
     missing: Annotated[list[Annotated[_Missing, Field(strict=False)]], Field(max_length=64)] = []
     """First and last number of records that have not come, for longer than records overtake."""
+    later: Annotated[list[int], Field(max_length=500)] = []
+    """Numbers of records that the server fails at for themselves: others are to pass them."""
 
 
 class ClaimAnswer(_Model):

@@ -20,6 +20,10 @@ WINDOW = 8 * BATCH
 OUTCOME_WAIT = 45.0
 """Seconds a scan waits for its outcome. The longest release and settling end long before; a scan
 that gets none (a lane that only checks) must not wait for ever."""
+PUT_OFF = 30.0
+"""Seconds a record waits that the server failed at for itself; twice as long each time after."""
+LONGEST = 300.0
+"""Seconds that it waits at most."""
 _OUTCOMES = frozenset(kind.value for kind in OUTCOMES)
 
 
@@ -30,6 +34,8 @@ class _Item:
     presentation: str | None
     waits_until: float
     """Monotonic seconds; 0: does not wait."""
+    put_off: int = 0
+    """How often the server failed at it."""
 
 
 class Outbox:
@@ -104,6 +110,12 @@ class Outbox:
             if item.waits_until > now or seq in led:
                 continue
             yield [seq, *self._followers.get(seq, ())]
+
+    def put_off(self, seqs: Iterable[int], now: float) -> None:
+        """Let others pass records that the server failed at; `now` in monotonic seconds."""
+        for item in (self._items[seq] for seq in seqs if seq in self._items):
+            item.waits_until = now + min(LONGEST, PUT_OFF * 2.0 ** min(item.put_off, 16))
+            item.put_off += 1
 
     def done(self, seqs: Iterable[int]) -> int:
         """Forget acknowledged records; returns the new position: all up to it are done."""

@@ -195,7 +195,7 @@ class Pusher:
         """Number of the last record of the last head that the server took."""
 
     def push(self) -> bool:
-        """Send one batch; False: nothing was ready.
+        """Send one batch; False: nothing was ready, or nothing of it is answered for.
 
         Raises:
             ServerFault: nothing of the batch is acknowledged; send it again later.
@@ -206,20 +206,23 @@ class Pusher:
             tip = self._reader.tip
         if outbox is None or not batch:
             return False
-        self._send(outbox, batch, tip)
-        return True
+        return self._send(outbox, batch, tip)
 
-    def _send(self, outbox: Outbox, batch: list[dict[str, Any]], tip: tuple[int, bytes]) -> None:
+    def _send(self, outbox: Outbox, batch: list[dict[str, Any]], tip: tuple[int, bytes]) -> bool:
         try:
             said = self._backend.push(outbox.epoch, batch, tip)
         except ServerRefused as error:
             if error.status not in _BLAMED:
                 raise
             self._bisect(outbox, batch, tip, error)
-            return
-        self._store(outbox, batch, said.answers)
+            return True
+        with self._reader.lock:
+            outbox.put_off(said.later, self._monotonic())
+        if said.answers or not said.later:
+            self._store(outbox, batch, said.answers)
         self._heed(outbox, said)
         self.accepted = tip[0]
+        return bool(said.answers)
 
     def _bisect(
         self,

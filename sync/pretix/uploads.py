@@ -31,7 +31,8 @@ _CALLS = 25
 """Records of one round that need a call: the role must give a sign of life between."""
 _PASSED_OVER = 3
 """Records of one round whose call fails at the server for themselves; the others go up."""
-_OF_THE_RECORD = frozenset({403, 500})
+_OF_THE_MOMENT = frozenset({408, 425, 502, 503, 504})
+"""Statuses that speak of the server, not of the record; a firewall may choose any other."""
 _ANNUL_REFUSED = 400
 _BEFORE_US = "by "
 """How the detail of a `resumed` begins; the new scan's presentation follows."""
@@ -65,32 +66,31 @@ class Uploads:
     def push(self, epoch: bytes, entries: Sequence[dict[str, Any]]) -> RecordAnswers:
         """Tell the server of records; answers for those that it has judged, in order.
 
+        `later` are those whose call failed for themselves.
+
         Raises:
             ServerFault: of none.
         """
         groups = _groups(entries)
         codes = _Codes(self._codes, epoch, [group for group in groups if _needs_code(group)])
         told: list[RecordAnswer] = []
-        fault: ServerFault | None = None
-        passed = calls = 0
+        later: list[int] = []
+        calls = 0
         for group in groups:
-            if calls >= _CALLS or passed >= _PASSED_OVER:
+            if calls >= _CALLS or len(later) >= _PASSED_OVER:
                 break
             try:
                 told += self._tell(group, codes)
-            except PretixRefused as refused:
-                fault = refused
-                if refused.status not in _OF_THE_RECORD:
-                    break
-                log.warning("record %d waits: %s", _seq(group[0]), refused)
-                passed += 1
-            except ServerFault as failed:
-                fault = failed
+            except ServerFault as fault:
+                if isinstance(fault, PretixRefused) and fault.status not in _OF_THE_MOMENT:
+                    log.warning("record %d waits: %s", _seq(group[0]), fault)
+                    later.append(_seq(group[0]))
+                    continue
+                if not told and not later:
+                    raise
                 break
             calls += isinstance(group[0], Entry) and group[0].record.kind is Kind.SCAN
-        if not told and fault is not None:
-            raise fault
-        return RecordAnswers(answers=told)
+        return RecordAnswers(answers=told, later=later)
 
     # -- one scan and what became of it --------------------------------------------------------
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.outbox import BATCH, OUTCOME_WAIT, Outbox
+from sync.outbox import BATCH, LONGEST, OUTCOME_WAIT, PUT_OFF, Outbox
 
 EPOCH = b"epoch..1"
 
@@ -51,6 +51,18 @@ def test_a_scan_whose_outcome_never_comes_goes_up_alone_at_last():
     box.done([1])
     box.add([outcome(2, "a")], now=OUTCOME_WAIT)
     assert seqs(box, OUTCOME_WAIT) == [2], "and the outcome after it"
+
+
+def test_a_record_that_is_put_off_lets_the_others_pass_and_comes_again():
+    """Longer each time, but it is never given up."""
+    box = outbox(scan(1, "a"), outcome(2, "a"), fault(3))
+    box.put_off([1, 77], now=0.0)
+    assert seqs(box, 1.0) == [3]
+    assert seqs(box, PUT_OFF) == [1, 2, 3]
+    for _ in range(40):
+        box.put_off([1], now=100.0)
+    assert seqs(box, 100.0 + LONGEST) == [1, 2, 3]
+    assert box.position == 0
 
 
 def test_a_resumed_goes_up_with_the_scan_it_speaks_of():
