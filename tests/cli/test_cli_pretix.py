@@ -96,6 +96,16 @@ def test_doctor_says_what_the_profile_allows_and_what_a_thief_could(server, tmp_
     assert "until you revoke the device" in found["pretix: token"][1]
 
 
+@pytest.mark.parametrize("profile", sorted(OFFLINE))
+def test_doctor_says_of_each_profile_what_it_allows_and_what_a_thief_could(
+    server, tmp_path, profile
+):
+    server.device["security_profile"] = profile
+    found = said(enrolled(server, tmp_path), "false")
+    assert found["pretix: offline"] == ("good", OFFLINE[profile])
+    assert STOLEN[profile] in found["pretix: token"][1]
+
+
 def test_doctor_warns_of_the_profile_that_may_do_everything(server, tmp_path):
     server.device["security_profile"] = "full"
     assert said(enrolled(server, tmp_path))["pretix: token"][0] == "warn"

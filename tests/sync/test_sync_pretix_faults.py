@@ -8,7 +8,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,10 +19,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from config.read import parse_config
 from scanner.sockets import Peer, PeerMessage
 from scanner.sync_door import SyncDoor
+from store.records import GENESIS, Entry, Kind, Record, chain_hash, entry_to_json
 from store.withdrawn import Withdrawn, write_mark
 from sync.certificates import pin_of
 from sync.http import Http
 from sync.pretix.awaiting import Awaiting
+from sync.pretix.codes import Codes
 from sync.pretix.errors import DeviceRevoked
 from sync.report import Report
 from tests.rigs.certificates_rig import (
@@ -58,6 +60,15 @@ check_in_list = "main"
 readers = ["camera:files:/nowhere"]
 turnstile = "turnstile:sim"
 """
+
+
+class NoCodes(Codes):
+    """Sealed for an enrolment before: none opens."""
+
+    def __init__(self) -> None: ...
+
+    def of(self, epoch: bytes, seqs: Sequence[int]) -> dict[int, bytes]:
+        return {}
 
 
 class Bench:
@@ -240,3 +251,27 @@ def test_a_key_that_is_added_changes_no_ticket(bench: Bench) -> None:
     another_signing_key(bench)
     bench.server.events[EVENT]["valid_keys"]["pretix_sig1"] += keys
     assert bench.page() == {}
+
+
+def test_scans_not_sent_before_a_revocation_are_parked_after_the_next_enrolment(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Nothing names their tickets any more: the key of their names and their codes' are wiped."""
+    record = Record(
+        Kind.SCAN,
+        b"P" * 16,
+        at=1_795_000_000.0,
+        ticket_key=bench.gate.key("s1"),
+        list="main (demo)",
+        direction="entry",
+        verdict="admitted",
+    )
+    bench.server.token = "another"
+    (tmp_path / "anew").mkdir()
+    url, http = bench.server.url, bench.gate.http
+    gate = PretixGate(tmp_path / "anew", url, "another", codes=NoCodes(), http=http)
+    gate.poll()
+    entry = Entry(1, record, GENESIS, chain_hash(1, GENESIS, record))
+    (answer,) = gate.server.push(b"epoch..1", [entry_to_json(entry)], (1, b"")).answers
+    assert answer.result == "parked"
+    assert "does not know the ticket" in (answer.reason or "")
