@@ -25,7 +25,10 @@ log = logging.getLogger(__name__)
 ON_THE_WAY = 60.0
 """Seconds in which a request that nobody waits for any more may still be served: what usual web
 servers and proxies allow. A later one is found among our own check-ins."""
+CLOCKS_APART = 60.0
+"""Seconds between a claim's time and the server's, beyond which it is no time to judge by."""
 _USED = "already_redeemed"
+_BY_TIME = frozenset({"invalid_time", "rules"})
 _CONFLICT, _BAD = 409, 400
 
 
@@ -84,6 +87,9 @@ class PretixAuthority:
             return Unreachable()
         with self._lock:
             self._unanswered.pop(claim.presentation, None)
+        if said.reason in _BY_TIME and abs(claim.at - self._api.now()) > CLOCKS_APART:
+            log.warning("pretix judged a claim by a time that is not the server's own")
+            return Unreachable()  # the gate itself weighs how sure it is of the time
         return _result(said, place, claim.at)
 
     def _give_back_before(self, claim: Claim, place: Place, end: float) -> None:

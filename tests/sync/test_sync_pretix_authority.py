@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from time import time
 
 import pytest
 
@@ -92,6 +93,17 @@ def test_a_ticket_used_elsewhere_is_told_with_place_and_time(desk):
 def test_a_reason_of_the_server_is_told_by_our_name(desk):
     desk.server.order("A", status="c")
     assert desk.claim(1) == Refused("cancelled")
+
+
+@pytest.mark.parametrize(
+    ("off", "result"),
+    [(0.0, Refused("too_late")), (-7200.0, Unreachable()), (7200.0, Unreachable())],
+)
+def test_a_refusal_for_the_time_counts_only_where_both_clocks_agree(desk, off, result):
+    """A gate that does not know the time asks by a wrong one: `on_unknown_clock` is to decide."""
+    desk.server.refuse["redeem"] = (400, {"status": "error", "reason": "invalid_time"})
+    claim = Claim(p(1), desk.gate.key("s1"), "main (demo)", "entry", time() + off)
+    assert desk.authority.claim(claim, 2.0) == result
 
 
 def test_a_ticket_that_is_gone_is_unknown(desk):
