@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cli.findings import Finding, bad, good, warn
 from config.models import AdmitConfig
+from store.withdrawn import is_withdrawn
 
 WHAT = "pretix"
 OFFLINE = {
@@ -29,6 +30,7 @@ _ENROL = (
     "Show the set-up code of the device's page in pretix to a camera of the gate, or copy its url "
     "and token into [server]"
 )
+_ENROL_ANEW = f"If it is to be used again, add a new device in pretix. {_ENROL}"
 
 
 def findings(config: AdmitConfig, directory: Path) -> Iterator[Finding]:
@@ -37,6 +39,9 @@ def findings(config: AdmitConfig, directory: Path) -> Iterator[Finding]:
         known = json.loads((directory / "identity.json").read_bytes())
         organizer, profile = str(known["organizer"]), str(known["profile"])
     except FileNotFoundError:
+        if is_withdrawn(directory):
+            yield bad(WHAT, "pretix has revoked this device; all it held was wiped", _ENROL_ANEW)
+            return
         missing = warn if config.server.token else bad
         yield missing(WHAT, "this gate is not enrolled yet", _ENROL)
         return

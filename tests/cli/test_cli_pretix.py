@@ -10,6 +10,7 @@ from cli.doctor_pretix import OFFLINE, SIGNED_ONLY, STOLEN, findings
 from config.models import AdmitConfig
 from config.read import parse_config
 from store.mirror import Mirror, Parked
+from store.withdrawn import Withdrawn, write_mark
 from sync.pretix.enrolment import load
 from sync.pretix.server import WITHOUT_ORDERS
 from tests.rigs.fake_pretix import FakePretix
@@ -122,6 +123,14 @@ def test_doctor_finds_a_token_that_others_may_read(server, tmp_path):
     directory = enrolled(server, tmp_path)
     (directory / "pretix.json").chmod(0o644)
     assert said(directory)["pretix: token"][0] == "bad"
+
+
+def test_a_revoked_gate_is_told_so_and_how_to_go_on(tmp_path):
+    write_mark(tmp_path, Withdrawn("0" * 16, "", wiped=True))
+    (finding,) = findings(config(), tmp_path)
+    assert finding.level == "bad"
+    assert "revoked" in finding.found
+    assert "new device in pretix" in finding.remedy
 
 
 def test_an_unenrolled_gate_is_told_how(tmp_path):
