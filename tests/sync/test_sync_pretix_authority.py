@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from time import time
 
 import pytest
 
@@ -102,7 +101,9 @@ def test_a_reason_of_the_server_is_told_by_our_name(desk):
 def test_a_refusal_for_the_time_counts_only_where_both_clocks_agree(desk, off, result):
     """A gate that does not know the time asks by a wrong one: `on_unknown_clock` is to decide."""
     desk.server.refuse["redeem"] = (400, {"status": "error", "reason": "invalid_time"})
-    claim = Claim(p(1), desk.gate.key("s1"), "main (demo)", "entry", time() + off)
+    desk.gate.api.time()
+    at = desk.gate.api.now() + off
+    claim = Claim(p(1), desk.gate.key("s1"), "main (demo)", "entry", at)
     assert desk.authority.claim(claim, 2.0) == result
 
 
