@@ -287,6 +287,7 @@ def _page(name: str, rows: list[dict[str, Any]], after: int) -> tuple[int, Any]:
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
 
         def handle_any(self) -> None:
             size = int(self.headers.get("Content-Length", 0))
