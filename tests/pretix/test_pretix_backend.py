@@ -6,7 +6,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sync.pretix.errors import DeviceRevoked, EventTakenAway, ProfileForbids
+from sync.pretix.errors import (
+    DeviceRevoked,
+    EventTakenAway,
+    ProfileForbids,
+    SigningKeyChanged,
+)
 from tests.rigs.pretix_gate import PretixGate
 from tests.rigs.pretix_plan import EventPlan, NewDevice
 from tests.rigs.pretix_rig import Server, pretix
@@ -123,6 +128,13 @@ def test_a_new_token_replaces_the_old_one_at_once(fair: Fair) -> None:
     fair.gate.poll()
     assert fair.gate.puller.fault is None
     assert fair.server.api(before).get("device/info").status_code == 401
+
+
+def test_another_key_for_signed_codes_is_named_and_what_is_listed_stays(fair: Fair) -> None:
+    fair.server.new_key("evening")
+    fair.gate.poll()
+    assert isinstance(fair.gate.puller.fault, SigningKeyChanged)
+    assert flags(fair.gate, str(fair.sold[0]["secret"])) == Status(0)
 
 
 def test_the_end_of_a_device_step_by_step(fair: Fair) -> None:
