@@ -95,6 +95,7 @@ def admit(directory: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.heavy
 def test_an_organiser_sets_up_an_event_by_commands(tmp_path: Path) -> None:
     """Keys, database, policy, tickets, token, cancellation, listings."""
     (tmp_path / "policy.toml").write_text("[lists.main]\n[products.9]\nstaff = true\n")

@@ -58,6 +58,7 @@ def run_once(part: str, gate: RealGate, config: Path) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("part", ["scanner", "sync"])
 def test_a_file_with_ten_mistakes_is_refused_with_all_ten(lone: RealGate, part: str) -> None:
     """One start tells everything that is to be corrected, and with which line."""
