@@ -17,7 +17,7 @@ from store.records import Entry, Kind
 from store.uses import standing_after
 from sync.answers import OpenClaim
 from sync.backend import Authority
-from sync.errors import ClaimOnTheWay, ServerRefused
+from sync.errors import ClaimOnTheWay, ServerFault, ServerRefused
 
 log = logging.getLogger(__name__)
 GRACE = 15.0
@@ -119,7 +119,8 @@ class Settler:
         self._authority, self._mirror, self._monotonic = authority, mirror, monotonic
         self._lock = threading.Lock()
         self._born: dict[bytes, float] = {}
-        self._due: set[bytes] = set()
+        self._due: dict[bytes, None] = {}
+        """To annul; in the order in which they are tried."""
         self._forget_at = monotonic()
         self.to_compare = True
         """The authority's open claims are to be looked at: at start and after it was away."""
@@ -140,7 +141,7 @@ class Settler:
         for action in settle(intents, caught_up, epoch, lambda p: at - known[p]):
             if action.do == "annul":
                 with self._lock:
-                    self._due.add(action.presentation)
+                    self._due.setdefault(action.presentation)
             else:
                 self._mirror.close_intent(action.presentation, action.do)
 
@@ -151,15 +152,19 @@ class Settler:
             ServerFault: the rest stays due; call again later.
         """
         with self._lock:
-            due = sorted(self._due)[:_ROUND]
+            due = list(self._due)[:_ROUND]
         for presentation in due:
             try:
                 how = self._give_back(presentation)
             except ClaimOnTheWay:
                 continue  # asked again when it has arrived or never will
+            except ServerFault:
+                with self._lock:  # it may fail at this one alone: the others come first now
+                    self._due[presentation] = self._due.pop(presentation, None)
+                raise
             self._mirror.close_intent(presentation, how)
             with self._lock:
-                self._due.discard(presentation)
+                self._due.pop(presentation, None)
 
     def _give_back(self, presentation: bytes) -> Literal["annulled", "not_ours"]:
         try:
@@ -192,7 +197,7 @@ class Settler:
         for presentation in again:
             log.warning("claim %s is open again", presentation.hex())
         with self._lock:
-            self._due |= again
+            self._due |= dict.fromkeys(again)
         self.to_compare = False
 
     def _adopted(self, claim: OpenClaim, epoch: bytes) -> Intent:

@@ -326,6 +326,18 @@ def test_a_claim_of_another_device_holds_up_no_other(mirror):
     ]  # fmt: skip
 
 
+def test_a_claim_that_the_server_fails_at_holds_up_no_other_for_long(mirror):
+    register = Picky({b"A" * 16: (500, "")})
+    turned_back(mirror, b"A" * 16, P)
+    settler = Settler(register, mirror, lambda: 1000.0)
+    settler.judge(True, EPOCH, 1000.0)
+    for _ in range(2):
+        with pytest.raises(ServerRefused):
+            settler.work()
+    assert register.tombstones == {P}
+    assert mirror.how_closed(b"A" * 16) == ""
+
+
 @pytest.mark.parametrize(
     "refusal",
     [(401, "bearer_expired"), (429, "busy"), (503, "busy"), (500, ""), (403, "device_revoked")],
