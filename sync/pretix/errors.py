@@ -84,8 +84,8 @@ class SigningKeyChanged(ServerFault):
 
     def __init__(self, event: str) -> None:
         super().__init__(
-            f"pretix has had another key for the signed codes of event {event} for less than a day: "
-            "codes of the earlier key that are not on the list here are refused",
+            f"pretix has had another key for the signed codes of event {event} for less than a "
+            "day; codes of the earlier key that are not on the list here are refused",
             "Ask the organiser whether that was meant: then guests with earlier codes need new "
             "tickets, or the device the profile pretixSCAN; else somebody has changed the event",
         )
