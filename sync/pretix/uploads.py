@@ -119,14 +119,30 @@ class Uploads:
             return self._refused(first, codes)
         if record.verdict != "admitted":  # a lane that only looks
             return _stored(first)
-        for follower in after:
-            if follower.record.kind is Kind.RESUMED:  # this entry takes the interrupted one's place
-                self._outcome(follower.record)
+        stays = self._take_place(after)
         ended = next((e.record for e in after if not _counts(e.record)), None)
         if ended is not None:
             self._outcome(ended)
-            return _stored(first)
-        return self._entered(first, codes)
+            if stays is not None:
+                raise stays
+        elif stays is None:
+            return self._entered(first, codes)
+        return _stored(first)
+
+    def _take_place(self, after: Sequence[Entry]) -> PretixRefused | None:
+        """Take back the interrupted entry that a scan resumes; the refusal, where it stays.
+
+        An hour later it stays, and is the check-in of this same guest.
+        """
+        try:
+            for follower in after:
+                if follower.record.kind is Kind.RESUMED:
+                    self._outcome(follower.record)
+        except PretixRefused as no:
+            if no.status != _ANNUL_REFUSED:
+                raise
+            return no
+        return None
 
     def _outcome(self, record: Record) -> None:
         """A record alone: if it ends an entry that the server may have, take that back there."""

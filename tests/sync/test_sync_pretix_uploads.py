@@ -295,6 +295,25 @@ def test_an_interrupted_entry_that_is_resumed_is_one_entry(bench):
     assert bench.server.scans.nonces[row["id"]] == (p(2).hex(), False)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "answers"),
+    [(Kind.PASSAGE, ["stored"] * 3), (Kind.NO_PASSAGE, ["parked", "stored", "stored"])],
+)
+def test_a_check_in_that_cannot_give_way_any_more_stands_for_the_resumed_entry(
+    bench, outcome, answers
+):
+    """The gate was without power for an hour; pretix annuls for fifteen minutes."""
+    bench.write(Kind.SCAN, p(1))
+    bench.write(Kind.INTERRUPTED, p(1))
+    bench.push()
+    bench.write(Kind.SCAN, p(2), at=AT + 3600)
+    bench.write(Kind.RESUMED, p(1), detail=f"by {p(2).hex()}", at=AT + 3600)
+    bench.write(outcome, p(2), at=AT + 3601)
+    assert [result for _, result in bench.push(*bench.entries[2:])] == answers
+    [row] = bench.ticket["checkins"]
+    assert bench.server.scans.nonces[row["id"]] == (p(1).hex(), False)
+
+
 @pytest.mark.parametrize("status", [500, 403])
 def test_a_record_that_the_server_fails_at_waits_and_holds_up_none(bench, status):
     """403: its event was taken away; 500: a fault of the server's own."""
