@@ -150,11 +150,9 @@ class Uploads:
         if record.presentation is None or standing is None or standing in COUNTING:
             return
         claim = self._mirror.claimed(record.presentation)
-        if claim is not None and claim.closed in ("annulled", "not_held"):
-            return
+        held = claim is not None and claim.closed not in ("annulled", "not_held")
         place = self._places.find(record.list or "", record.ticket_key)
-        told = claim is not None or self._intake.was_sent(record.presentation) is not None
-        if place is not None and told:
+        if place is not None and (held or self._intake.was_sent(record.presentation) is not None):
             self._check_ins.annul(place, record.presentation, record.at)
 
     def _entered(self, entry: Entry, codes: "_Codes") -> RecordAnswer:

@@ -272,6 +272,17 @@ def test_an_entry_that_turns_out_to_be_none_is_annulled_with_its_own_time(bench)
     assert bench.ticket["checkins"] == []
 
 
+def test_an_entry_whose_claim_never_left_is_taken_back_as_any_other(bench):
+    """The gate's disk took the whole budget; its policy admitted, and that was uploaded."""
+    key = bench.gate.key("s1")
+    bench.gate.mirror.intend(Intent(p(1), key, "main (demo)", "entry", AT, "pretix"))
+    bench.gate.mirror.close_intent(p(1), "not_held")
+    bench.enter(p(1))
+    bench.push()
+    bench.push(bench.write(Kind.OPERATOR, p(1), detail="annul: says B", at=AT + MINUTE))
+    assert bench.ticket["checkins"] == []
+
+
 def test_after_fifteen_minutes_it_is_for_a_person_and_says_so(bench):
     bench.enter(p(1))
     bench.push()
