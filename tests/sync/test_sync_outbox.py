@@ -65,6 +65,16 @@ def test_a_record_that_is_put_off_lets_the_others_pass_and_comes_again():
     assert box.position == 0
 
 
+def test_a_new_entry_waits_for_the_interrupted_one_that_it_takes_the_place_of():
+    interrupted = outcome(2, "a") | {"kind": "interrupted"}
+    box = outbox(scan(1, "a"), interrupted)
+    box.put_off([1], now=0.0)
+    box.add([scan(3, "b"), resumed(4, "a", by="b"), outcome(5, "b"), scan(6, "a")], now=1.0)
+    assert seqs(box, 1.0) == []
+    box.done([1, 2])
+    assert seqs(box, 1.0) == [3, 4, 5]
+
+
 def test_a_resumed_goes_up_with_the_scan_it_speaks_of():
     """Alone, it would free the ticket while its guest is in the arm."""
     interrupted = outcome(2, "a") | {"kind": "interrupted"}
