@@ -106,10 +106,18 @@ class Outbox:
 
     def _groups(self, now: float) -> Iterator[list[int]]:
         led = {follower for followers in self._followers.values() for follower in followers}
+        late: dict[str | None, int] = {
+            item.presentation: seq
+            for seq, item in reversed(self._items.items())  # the first of a presentation counts
+            if item.put_off and item.presentation
+        }
         for seq, item in self._items.items():  # ascending: so they came in
             if item.waits_until > now or seq in led:
                 continue
-            yield [seq, *self._followers.get(seq, ())]
+            group = [seq, *self._followers.get(seq, ())]
+            # What ends an entry takes nothing back before that entry is there.
+            if all(late.get(self._items[each].presentation, seq) == seq for each in group):
+                yield group
 
     def put_off(self, seqs: Iterable[int], now: float) -> None:
         """Let others pass records that the server failed at; `now` in monotonic seconds."""
