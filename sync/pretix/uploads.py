@@ -75,16 +75,20 @@ class Uploads:
         codes = _Codes(self._codes, epoch, [group for group in groups if _needs_code(group)])
         told: list[RecordAnswer] = []
         later: list[int] = []
+        passed: set[bytes] = set()
         calls = 0
         for group in groups:
             if calls >= _CALLS or len(later) >= _PASSED_OVER:
                 break
+            if passed & _presentations(group):  # what ends an entry goes up after it
+                continue
             try:
                 told += self._tell(group, codes)
             except ServerFault as fault:
                 if isinstance(fault, PretixRefused) and fault.status not in _OF_THE_MOMENT:
                     log.warning("record %d waits: %s", _seq(group[0]), fault)
                     later.append(_seq(group[0]))
+                    passed |= _presentations(group)
                     continue
                 if not told and not later:
                     raise
@@ -300,6 +304,11 @@ def _groups(entries: Iterable[dict[str, Any]]) -> list[_Group]:
         else:
             groups.append([row])
     return groups
+
+
+def _presentations(group: _Group) -> set[bytes]:
+    entries = (row.record.presentation for row in group if isinstance(row, Entry))
+    return {presentation for presentation in entries if presentation is not None}
 
 
 def _follows(entry: Entry, scan: Entry) -> bool:

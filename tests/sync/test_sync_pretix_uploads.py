@@ -13,7 +13,7 @@ from store.outbox_secret import MOST_SEALED
 from store.records import GENESIS, Entry, Kind, Record, chain_hash, entry_to_json
 from sync.errors import ServerFault
 from sync.link import MOST_MESSAGE
-from sync.outbox import Outbox
+from sync.outbox import LONGEST, PUT_OFF, Outbox
 from sync.pretix.checkins import moment, printable
 from sync.pretix.codes import MOST
 from sync.pretix.errors import TooManyRequests
@@ -354,6 +354,23 @@ def test_however_many_codes_a_firewall_dislikes_the_others_go_up(bench, status):
         box.done(answer.seq for answer in said.answers)
     assert len(bench.ticket["checkins"]) == 1
     assert box.waiting(22) == 20
+
+
+def test_what_ends_an_entry_goes_up_after_it_however_long_that_is_put_off(bench):
+    """Before it, there would be nothing to take back, and then the entry would stand."""
+    bench.enter(p(1))
+    bench.write(Kind.OPERATOR, p(1), detail="annul: says B", at=AT + MINUTE)
+    bench.server.refuse["redeem"] = (500, {"detail": "no"})
+    box = Outbox(EPOCH, 0)
+    box.add([entry_to_json(entry) for entry in bench.entries], now=0.0)
+    for now in (0.0, 1.0, PUT_OFF, PUT_OFF + LONGEST, PUT_OFF + LONGEST):
+        said = bench.gate.server.push(EPOCH, box.batch(now), (0, b""))
+        box.put_off(said.later, now)
+        box.done(answer.seq for answer in said.answers)
+        if now == PUT_OFF:
+            bench.server.refuse.clear()
+    assert box.waiting(3) == 0
+    assert bench.ticket["checkins"] == []
 
 
 def test_a_server_that_is_away_stops_the_round_and_keeps_what_was_told(bench):
