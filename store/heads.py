@@ -89,14 +89,21 @@ def head_from_json(value: object) -> Head:
     """
     if not isinstance(value, Mapping):
         raise HeadMalformed("head is not a JSON object")
-    seq, at = value.get("seq"), value.get("at")
-    if type(seq) is not int or not 0 <= seq < 2**53:
+    seq, at = _whole(value.get("seq")), _whole(value.get("at"))
+    if seq is None or not 0 <= seq < 2**53:
         raise HeadMalformed("head.seq is not a whole number from 0")
-    if type(at) is not int or not 0 <= at < LATEST:
+    if at is None or not 0 <= at < LATEST:
         raise HeadMalformed("head.at is not whole Unix seconds")
     epoch = _octets(value.get("epoch"), _HEX8, "epoch")
     digest = _octets(value.get("hash"), _HEX32, "hash")
     return Head(epoch, seq, digest, at, _signature(value.get("signature")))
+
+
+def _whole(value: object) -> int | None:
+    """The whole number that JSON gave, also as 5.0, which is the same number there."""
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
 
 
 def _octets(value: object, shape: re.Pattern[str], name: str) -> bytes:
