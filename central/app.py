@@ -1,6 +1,5 @@
 """The calls of the gate protocol over HTTP: routes, bounds, errors. Source: docs/protocol.md."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -26,6 +25,7 @@ from central.openapi import document
 from central.organiser.web import BASE
 from central.tokens import Caller, Callers, new_bearer
 from central.wallet.links import BASE as WALLET
+from central.web import BodyTooLarge, BodyTooSlow, read_body
 
 MOST_BYTES = 4 << 20
 """Largest body of an upload."""
@@ -164,18 +164,14 @@ async def _body(request: Request, most: int) -> bytes:
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and len(announced) < 20 and int(announced) > most:
         raise _too_large(most)
-    taken = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for part in request.stream():
-                taken += part
-                if len(taken) > most:
-                    raise _too_large(most)
-    except TimeoutError as error:
+        return await read_body(request, most, BODY_SECONDS)
+    except BodyTooLarge:
+        raise _too_large(most) from None
+    except BodyTooSlow as error:
         raise ProtocolError(
             408, "too_slow", f"the body took longer than {BODY_SECONDS:.0f} s", "Send it again"
         ) from error
-    return bytes(taken)
 
 
 def _too_large(most: int) -> ProtocolError:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from store.mirror_file import connect, set_aside
+from store.copies import Form, connect, set_aside
 from store.mirror_reader import (
     Conflict,
     Elsewhere,
@@ -41,6 +41,17 @@ __all__ = [
     "RedemptionElsewhere",
     "StoredStatement",
 ]
+
+FORM = Form(
+    Path(__file__).with_name("mirror.sql"),
+    version=3,
+    mode=0o640,
+    growth={
+        1: "ALTER TABLE redemption ADD COLUMN counter INTEGER;",
+        2: "ALTER TABLE intent ADD COLUMN ended REAL; CREATE INDEX intent_at ON intent (at);",
+    },
+)
+"""The database as this version writes it: scanner reads it by its group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +134,13 @@ class Mirror:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            return connect(self.path)
+            return connect(self.path, FORM)
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
             self.rebuilt = MirrorDamaged(self.path, error)
             set_aside(self.path)
-            return connect(self.path)
+            return connect(self.path, FORM)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

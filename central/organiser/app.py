@@ -23,7 +23,8 @@ from central.organiser.accounts import Role
 from central.organiser.doors import DOORS
 from central.organiser.pages import PAGES
 from central.organiser.uploads import Importer, receive
-from central.organiser.web import BASE, HEADERS, Guard, Site
+from central.organiser.web import BASE, HEADERS, Site
+from central.web import Guard
 from tickets.errors import GateError
 
 _LOG = logging.getLogger("central")
@@ -50,7 +51,9 @@ def make_pages(site: Site) -> Starlette:
         Exception: partial(_fault, site),
     }
     app = Starlette(
-        routes=[*routes, static], exception_handlers=handlers, middleware=[Middleware(Guard)]
+        routes=[*routes, static],
+        exception_handlers=handlers,
+        middleware=[Middleware(Guard, headers=lambda _: HEADERS)],
     )
     app.state.importer = uploads.importer
     return app

@@ -2,7 +2,6 @@
 carries. A page that is not in a `Page` table does not exist, so none is left unguarded.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +13,6 @@ from anyio import CapacityLimiter, to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from central.bodies import flaw
 from central.event import Central
@@ -23,6 +21,7 @@ from central.organiser.accounts import Cost, Role
 from central.organiser.errors import FormRefused
 from central.organiser.sessions import Person
 from central.organiser.shown import FILTERS
+from central.web import BodyTooLarge, BodyTooSlow, read_body
 
 BASE = "/organiser"
 """Where the pages are."""
@@ -241,33 +240,9 @@ async def body_of(request: Request) -> bytes:
     Raises:
         FormRefused: it is larger than `MOST_FORM` or slower than `BODY_SECONDS`.
     """
-    taken = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for part in request.stream():
-                taken += part
-                if len(taken) > MOST_FORM:
-                    raise FormRefused("the form is too large", "Write less into it")
-    except TimeoutError as error:
+        return await read_body(request, MOST_FORM, BODY_SECONDS)
+    except BodyTooLarge:
+        raise FormRefused("the form is too large", "Write less into it") from None
+    except BodyTooSlow as error:
         raise FormRefused("the form came too slowly", "Send it again") from error
-    return bytes(taken)
-
-
-class Guard:
-    """Puts `HEADERS` on every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
-
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                extra = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                names = {name for name, _ in extra}
-                kept = [pair for pair in message.get("headers", ()) if pair[0].lower() not in names]
-                message = {**message, "headers": [*kept, *extra]}
-            await send(message)
-
-        await self._app(scope, receive, send_guarded)

@@ -4,7 +4,6 @@ A link opens the page and does nothing else, so that a mail scanner that follows
 the page sends what stands behind its `#` in the body of a POST, when somebody presses a button.
 """
 
-import asyncio
 import logging
 import threading
 from base64 import b64encode
@@ -23,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from central.bodies import Body
 from central.database import busy
@@ -33,6 +32,7 @@ from central.lists import refresh
 from central.wallet import binding
 from central.wallet.binding import Standing
 from central.wallet.links import SECRET_CHARACTERS
+from central.web import BodyTooLarge, BodyTooSlow, Guard, read_body
 from tickets.cose import key_id, public_key_of
 from tickets.errors import GateError
 
@@ -153,46 +153,21 @@ def _link(body: Body) -> str:
 
 
 async def _body(request: Request) -> bytes:
-    taken = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for part in request.stream():
-                taken += part
-                if len(taken) > MOST_BYTES:
-                    raise ProtocolError(
-                        413, "too_large", f"the body is larger than {MOST_BYTES} bytes", "Reload"
-                    )
-    except TimeoutError as error:
+        return await read_body(request, MOST_BYTES, BODY_SECONDS)
+    except BodyTooLarge:
+        raise ProtocolError(
+            413, "too_large", f"the body is larger than {MOST_BYTES} bytes", "Reload"
+        ) from None
+    except BodyTooSlow as error:
         raise ProtocolError(
             408, "too_slow", f"the body took longer than {BODY_SECONDS:.0f} s", "Try again"
         ) from error
-    return bytes(taken)
 
 
-class Guard:
-    """Puts `HEADERS` on every answer; calls are kept nowhere."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
-
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                named = HEADERS | ({"cache-control": "no-store"} if _is_call(scope) else {})
-                extra = [(name.encode(), value.encode()) for name, value in named.items()]
-                kept = [
-                    pair for pair in message.get("headers", ()) if pair[0].decode() not in named
-                ]
-                message = {**message, "headers": [*kept, *extra]}
-            await send(message)
-
-        await self._app(scope, receive, send_guarded)
-
-
-def _is_call(scope: Scope) -> bool:
-    return bool(scope.get("method") == "POST")
+def _headers(scope: Scope) -> dict[str, str]:
+    """`HEADERS`; but calls are kept nowhere."""
+    return HEADERS | ({"cache-control": "no-store"} if scope.get("method") == "POST" else {})
 
 
 async def _page(_: Request) -> Response:
@@ -236,4 +211,6 @@ def make_wallet(central: Central, publish_after: float = PUBLISH_AFTER) -> Starl
         PoolExhausted: _storage,
         ClientDisconnect: _gone,
     }
-    return Starlette(routes=routes, exception_handlers=handlers, middleware=[Middleware(Guard)])
+    return Starlette(
+        routes=routes, exception_handlers=handlers, middleware=[Middleware(Guard, headers=_headers)]
+    )

@@ -5,19 +5,16 @@ synchronous=FULL: data is on disk before the place it was read up to. It holds n
 name; all of it comes again from the server, so a damaged file is set aside and begun anew.
 """
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from store.files import sync_directory
-from store.mirror_file import set_aside
+from store.copies import Form, connect, set_aside
 from sync.pretix.errors import StagingNotWritten
 
-_SCHEMA = Path(__file__).with_name("staging.sql")
-_VERSION = 1
+_FORM = Form(Path(__file__).with_name("staging.sql"), version=1, mode=0o600, cache_kib=4000)
 
 
 class Staging:
@@ -33,12 +30,12 @@ class Staging:
         self.path = path
         self._lock = threading.RLock()
         try:
-            self.base = _open(path)
+            self.base = connect(path, _FORM)
         except (OSError, sqlite3.OperationalError) as error:
             raise StagingNotWritten(error) from error
         except sqlite3.DatabaseError:  # of another version or damaged: it is only a copy
             set_aside(path)
-            self.base = _open(path)
+            self.base = connect(path, _FORM)
         if self.note("owner") != owner:
             self._begin_anew(owner)
 
@@ -92,32 +89,3 @@ class Staging:
         """How many rows a table of ours has."""
         with self._lock:
             return int(self.base.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    fresh = not path.exists()
-    if fresh:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    base = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare(base)
-    except BaseException:
-        base.close()
-        raise
-    if fresh:
-        sync_directory(path.parent)
-    return base
-
-
-def _prepare(base: sqlite3.Connection) -> None:
-    base.execute("PRAGMA journal_mode=WAL")
-    base.execute("PRAGMA synchronous=FULL")
-    base.execute("PRAGMA cache_size=-4000")
-    base.execute(f"PRAGMA journal_size_limit={8 << 20}")
-    version = base.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        base.executescript(f"BEGIN; {_SCHEMA.read_text()} PRAGMA user_version={_VERSION}; COMMIT;")
-    elif version != _VERSION:
-        raise sqlite3.DatabaseError(f"made by another version ({version})")
-    if (found := base.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-        raise sqlite3.DatabaseError(found)
